@@ -1,0 +1,31 @@
+// Renders the formulas of a page with KaTeX. A formula that KaTeX cannot read stays as TeX, in red;
+// tests/book/test_math.py renders every formula of the book with these options in strict mode.
+"use strict";
+
+const katexOptions = { throwOnError: false, strict: "ignore", trust: false };
+
+function renderFormula(box) {
+  const displayMode = box.tagName === "DIV";
+  const tex = box.textContent.trim().slice(2, -2); // \( … \) or \[ … \]
+  katex.render(tex, box, { ...katexOptions, displayMode });
+  if (!displayMode) keepWithPunctuation(box);
+}
+
+// A comma or a full stop never starts a line after a formula.
+function keepWithPunctuation(box) {
+  const next = box.nextSibling;
+  if (next?.nodeType === Node.TEXT_NODE && /^[,.;:!?)’”\]-]/.test(next.data)) {
+    next.data = "\u2060" + next.data; // word joiner
+  }
+}
+
+// Renders TeX between \( and \) in a line of plain text, for the widgets.
+function renderText(text, box) {
+  box.textContent = "";
+  for (const [i, part] of text.split(/\\\((.+?)\\\)/).entries()) {
+    if (i % 2 === 0) box.append(part);
+    else katex.render(part, box.appendChild(document.createElement("span")), katexOptions);
+  }
+}
+
+document.querySelectorAll(".arithmatex").forEach(renderFormula);

@@ -1,0 +1,45 @@
+r"""Makes the house style of docstrings readable to the reference pages: a Griffe extension.
+
+Named in mkdocs.yml. It changes what mkdocstrings sees, never the source: an `Example:` is what
+Griffe calls `Examples:`, a doctest that stands in the text is code, and a `$$…$$` is a paragraph
+of its own.
+
+>>> print(readable("Twice.\n\nExample:\n    >>> twice(2)\n    4"))
+Twice.
+<BLANKLINE>
+Examples:
+    >>> twice(2)
+    4
+"""
+
+import re
+from textwrap import dedent, indent
+from typing import Any
+
+import griffe
+
+from tinygrad_rnn.book.docstrings import displayed
+
+EXAMPLE = re.compile(r"(?m)^Example:$")
+DOCTEST = re.compile(r"(?m)^>>> .*(?:\n(?!$).+)*")
+INDENTED = re.compile(r"(?m)((?:^ +\S.*(?:\n|\Z)|^\n+(?= ))+)")
+
+
+def readable(docstring: str) -> str:
+    """Rewrite a docstring into what Griffe and Markdown understand."""
+    pieces = INDENTED.split(docstring)  # at the margin, indented, at the margin, …
+    for i, piece in enumerate(pieces):
+        if "$$" in piece:
+            text = displayed(dedent(piece)).strip()
+            pieces[i] = indent(text, " " * 4 * (i % 2)) + "\n\n"
+    text = EXAMPLE.sub("Examples:", "".join(pieces).rstrip())
+    return DOCTEST.sub(lambda doctest: f"```pycon\n{doctest[0]}\n```", text)
+
+
+class Docstrings(griffe.Extension):
+    """Rewrites the docstring of everything that Griffe has loaded."""
+
+    def on_object(self, *, obj: griffe.Object, **_: Any) -> None:
+        """Rewrite one."""
+        if obj.docstring is not None:
+            obj.docstring.value = readable(obj.docstring.value)

@@ -1,0 +1,55 @@
+r"""`tg generate`: text from a checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import typer
+
+from tinygrad_rnn.data import CharacterTokenizer, Vocabulary
+from tinygrad_rnn.decode import Sampler, generate
+from tinygrad_rnn.train import LanguageModel, load_language_model
+
+__all__ = ["checkpoint_in", "continuation", "written"]
+
+
+def checkpoint_in(path: Path) -> Path:
+    """The checkpoint that a path means: itself, or the best one in the folder of a run."""
+    if path.is_dir():
+        best = path / "best.safetensors"
+        return best if best.exists() else path / "checkpoint.safetensors"
+    return path
+
+
+def written(
+    model: LanguageModel,
+    vocabulary: Vocabulary,
+    prompt: str,
+    length: int,
+    sampler: Sampler,
+    seed: int,
+) -> Iterator[str]:
+    """The characters with which a model goes on from a prompt."""
+    ids = vocabulary.encode(CharacterTokenizer().split(prompt))
+    rng = np.random.default_rng(seed)
+    was_training = model.training
+    model.eval()
+    try:
+        for token in generate(model.step, None, ids, length, sampler, rng):
+            [name] = vocabulary.decode([token])
+            # The bucket for characters it has never seen is no text.
+            yield name if len(name) == 1 else "\N{REPLACEMENT CHARACTER}"
+    finally:
+        model.train(was_training)
+
+
+def continuation(
+    path: Path, prompt: str, length: int, sampler: Sampler, seed: int
+) -> Iterator[str]:
+    """Load a checkpoint and go on from a prompt."""
+    if not prompt:
+        raise typer.BadParameter("the prompt is empty; give at least one character")
+    model, vocabulary = load_language_model(checkpoint_in(path))
+    return written(model, vocabulary, prompt, length, sampler, seed)

@@ -1,0 +1,31 @@
+"""Arrays in, arrays out: the inner loops, in NumPy and, where it pays, compiled by Numba.
+
+Nothing here knows of tensors or gradients. An op calls a kernel and never asks who computes it:
+that is said from outside, by `tg.backend("numpy")`. Import from the modules.
+
+`backend`
+:   Who computes: `backend`, and how a `kernel` is declared; all are in `KERNELS`.
+
+`elementary`
+:   `exp`, `tanh`, `sigmoid`, `erf`: vectorized by LLVM inside compiled loops.
+
+`classification`
+:   `softmax_rows(z)`, `log_softmax_rows(z)`, and loss and gradient at once with
+    `softmax_cross_entropy(z, targets, row_weights, class_weights, smoothing)`.
+
+`scatter`
+:   `scatter_add_rows(out, indices, updates)` and `scatter_add_along_rows(out, indices, updates)`,
+    in place, repeated indices accumulating.
+
+`convolution`
+:   `convolve(x, w, stride, padding, dilation, groups)` with its adjoints
+    `convolve_to_input(g, w, extents, …)` and `convolve_to_weight(g, x, window, …)`;
+    `max_pool(x, window, stride, padding, dilation)`, which returns `(y, winners)`, with
+    `max_pool_adjoint(g, winners, extents)` and `pick_winners(x, winners)`;
+    `avg_pool(x, window, stride, padding)` with `avg_pool_adjoint(g, extents, …)`;
+    `output_extents`, which also refuses a window wider than its input.
+
+`optimizer`
+:   One step in place: `sgd_step`, `momentum_step`, `adam_step`, `rmsprop_step`, `adagrad_step`; and
+    `sum_of_squares`.
+"""

@@ -1,0 +1,133 @@
+r"""First values for parameters: each function fills a tensor in place and returns it.
+
+Layers start as PyTorch's do. To start otherwise, fill their parameters before training:
+
+    >>> from tinygrad_rnn import nn
+    >>> rnn = nn.RNN(3, 4, nonlinearity="relu", seed=0)
+    >>> _ = nn.init.eye_(rnn.weight_hh_l0)  # an IRNN (Le, Jaitly & Hinton, arXiv:1504.00941)
+
+`seed` is an integer, a NumPy generator, from which several calls may draw in turn, or None for
+values that differ in every run.
+"""
+
+import math
+from typing import TypeVar
+
+import numpy as np
+
+from tinygrad_rnn.engine import ShapeError, Tensor
+
+Seed = int | np.random.Generator | None
+T = TypeVar("T", bound=Tensor)
+
+
+def uniform_(x: T, low: float = 0.0, high: float = 1.0, *, seed: Seed = None) -> T:
+    """Fill with numbers drawn evenly from [low, high)."""
+    return write(x, np.random.default_rng(seed).uniform(low, high, x.shape))
+
+
+def normal_(x: T, mean: float = 0.0, std: float = 1.0, *, seed: Seed = None) -> T:
+    """Fill with numbers drawn from a normal distribution."""
+    return write(x, np.random.default_rng(seed).normal(mean, std, x.shape))
+
+
+def constant_(x: T, value: float) -> T:
+    """Fill with one number."""
+    return write(x, value)
+
+
+def zeros_(x: T) -> T:
+    """Fill with zeros."""
+    return write(x, 0.0)
+
+
+def ones_(x: T) -> T:
+    """Fill with ones."""
+    return write(x, 1.0)
+
+
+def eye_(x: T) -> T:
+    """Fill with the identity matrix, padded with zeros if it is not square.
+
+    Raises:
+        ShapeError: if `x` is not a matrix.
+    """
+    if x.ndim != 2:
+        raise ShapeError(f"eye_: got shape {x.shape}; expected a matrix, with 2 axes")
+    return write(x, np.eye(*x.shape))
+
+
+def xavier_uniform_(x: T, gain: float = 1.0, *, seed: Seed = None) -> T:
+    r"""Fill evenly from $\pm\,g\sqrt{6/(n_\text{in} + n_\text{out})}$.
+
+    The variance is then $2g^2/(n_\text{in} + n_\text{out})$, a compromise between keeping that
+    of the values and that of the gradients (Glorot & Bengio 2010, equation 16).
+    """
+    bound = gain * math.sqrt(6 / sum(fans("xavier_uniform_", x)))
+    return uniform_(x, -bound, bound, seed=seed)
+
+
+def xavier_normal_(x: T, gain: float = 1.0, *, seed: Seed = None) -> T:
+    r"""Fill from a normal distribution of variance $2g^2/(n_\text{in} + n_\text{out})$."""
+    return normal_(x, 0.0, gain * math.sqrt(2 / sum(fans("xavier_normal_", x))), seed=seed)
+
+
+def kaiming_uniform_(x: T, a: float = 0.0, *, seed: Seed = None) -> T:
+    r"""Fill evenly from $\pm\sqrt{6/((1 + a^2)\,n_\text{in})}$, for (leaky) rectifiers.
+
+    A rectifier with slope $a$ on its negative side keeps $(1 + a^2)/2$ of the mean square, which
+    the weights make up for (He et al. 2015, equation 14).
+    """
+    bound = math.sqrt(6 / ((1 + a * a) * fans("kaiming_uniform_", x)[0]))
+    return uniform_(x, -bound, bound, seed=seed)
+
+
+def kaiming_normal_(x: T, a: float = 0.0, *, seed: Seed = None) -> T:
+    r"""Fill from a normal distribution of variance $2/((1 + a^2)\,n_\text{in})$."""
+    n = fans("kaiming_normal_", x)[0]
+    return normal_(x, 0.0, math.sqrt(2 / ((1 + a * a) * n)), seed=seed)
+
+
+def orthogonal_(x: T, gain: float = 1.0, *, seed: Seed = None) -> T:
+    r"""Fill with a random matrix $Q$ of orthonormal rows or columns, whichever are fewer.
+
+    $\lVert Qh \rVert = \lVert h \rVert$, so a recurrence that begins with it neither explodes nor
+    vanishes (Saxe, McClelland & Ganguli, arXiv:1312.6120). $Q$ comes from the QR decomposition
+    of a normal matrix; it is evenly distributed once the diagonal of $R$ is made positive
+    (Mezzadri, arXiv:math-ph/0609050).
+
+    Raises:
+        ShapeError: if `x` has fewer than 2 axes. Those after the first count as one.
+    """
+    rows, columns = matrix_shape("orthogonal_", x)
+    tall = np.random.default_rng(seed).normal(size=(max(rows, columns), min(rows, columns)))
+    q, r = np.linalg.qr(tall)
+    q = q * np.sign(np.diagonal(r))
+    return write(x, (gain * (q if rows >= columns else q.T)).reshape(x.shape))
+
+
+def fans(name: str, x: Tensor) -> tuple[int, int]:
+    """How many numbers go into each output of a weight (out, in, …), and how many come out."""
+    out, into = matrix_shape(name, x)
+    return into, out * math.prod(x.shape[2:])
+
+
+def matrix_shape(name: str, x: Tensor) -> tuple[int, int]:
+    """The shape of a weight seen as a matrix (out, in · …).
+
+    Raises:
+        ShapeError: if it has fewer than 2 axes.
+    """
+    if x.ndim < 2:
+        raise ShapeError(
+            f"{name}: got shape {x.shape}; expected a weight (out, in) with 2 axes or more: for a "
+            "bias use zeros_, constant_ or uniform_"
+        )
+    return x.shape[0], math.prod(x.shape[1:])
+
+
+def write(x: T, values: object) -> T:
+    """Overwrite a tensor, so that a backward which still needs the old values will say so."""
+    x.data[...] = values
+    x.mark_written()
+    return x

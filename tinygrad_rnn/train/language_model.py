@@ -1,0 +1,108 @@
+r"""A language model: embedding, recurrent layers, and a score for each token that may come next.
+
+$$p(x_1, \dots, x_T) = \prod_t p(x_t \mid x_{<t}), \qquad
+p(x_{t+1} \mid x_{\le t}) = \operatorname{softmax}(W_{hy} h_t + b_y).$$
+
+Example:
+    >>> import numpy as np
+    >>> model = LanguageModel(5, hidden=8, embedding=4, seed=0)
+    >>> loss, carry = model.loss(np.array([[0], [1]]), np.array([[1], [2]]), None)
+    >>> bool(1.3 < loss.item() < 1.9)  # about ln 5 = 1.61: it knows nothing yet
+    True
+    >>> carry, logits = model.step(None, 3)
+    >>> logits.shape
+    (5,)
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinygrad_rnn import nn
+from tinygrad_rnn.engine import Tensor, no_grad
+from tinygrad_rnn.ops import cross_entropy
+
+__all__ = ["CELLS", "LanguageModel"]
+
+CELLS = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
+
+Ids = NDArray[np.int64]
+
+
+class LanguageModel(nn.Module):
+    """Predicts each token of a text from those before it.
+
+    Args:
+        size: V, how many tokens there are.
+        cell: Which recurrent layer.
+        hidden: H, features of the hidden state.
+        embedding: E, features of a token's vector.
+        layers: How many recurrent layers lie on top of each other.
+        dropout: Fraction of features dropped between layers and before the output.
+        tied: Use the embedding's matrix for the output too (Press and Wolf, 2017,
+            arXiv:1608.05859); needs E = H.
+        seed: Where the first weights and dropout's masks come from.
+
+    Raises:
+        ValueError: If there is no such cell, or a tied model has E ≠ H.
+    """
+
+    def __init__(
+        self,
+        size: int,
+        *,
+        cell: Literal["rnn", "lstm", "gru"] = "gru",
+        hidden: int = 128,
+        embedding: int = 64,
+        layers: int = 1,
+        dropout: float = 0.0,
+        tied: bool = False,
+        seed: int | np.random.Generator | None = None,
+    ) -> None:
+        if cell not in CELLS:
+            raise ValueError(f"cell is {cell!r}; expected one of {', '.join(CELLS)}")
+        if tied and embedding != hidden:
+            raise ValueError(
+                f"a tied output needs embedding == hidden, got {embedding} and {hidden}; set "
+                f"embedding={hidden}"
+            )
+        rng = np.random.default_rng(seed)
+        self.embedding = nn.Embedding(size, embedding, seed=rng)
+        self.recurrent = CELLS[cell](
+            embedding, hidden, num_layers=layers, dropout=dropout if layers > 1 else 0.0, seed=rng
+        )
+        self.dropout = nn.Dropout(dropout, seed=rng)
+        self.output = nn.Linear(hidden, size, seed=rng)
+        if tied:
+            self.output.weight = self.embedding.weight
+
+    def forward(self, ids: Ids, carry: Any = None) -> tuple[Tensor, Any]:
+        """Scores for the token after each.
+
+        Args:
+            ids: (T, B), integers below V.
+            carry: The recurrent state before the first; None for zeros.
+
+        Returns:
+            Logits (T, B, V), and the state after the last.
+        """
+        h, carry = self.recurrent(self.embedding(ids), carry)
+        return self.output(self.dropout(h)), carry
+
+    def loss(self, inputs: Ids, targets: Ids, carry: Any) -> tuple[Tensor, Any]:
+        """The mean cross-entropy of the targets (T, B), in nats, and the state after the last."""
+        logits, carry = self(inputs, carry)
+        return cross_entropy(logits.reshape(-1, logits.shape[-1]), targets.reshape(-1)), carry
+
+    def step(self, carry: Any, token: int) -> tuple[Any, NDArray[np.floating]]:
+        """One time step without a graph, for `tinygrad_rnn.decode.generate`.
+
+        Returns:
+            The state after the token, and the logits (V,) of the token after it.
+        """
+        with no_grad():
+            logits, carry = self(np.array([[token]]), carry)
+        return carry, logits.data[0, 0]
