@@ -1,5 +1,38 @@
-"""tinygrad_rnn: a micro autograd for NumPy arrays, and recurrent networks made of it."""
+"""tinygrad_rnn: a micro autograd for NumPy arrays, and recurrent networks made of it.
 
-from tinygrad_rnn.engine import *  # noqa: F403
-from tinygrad_rnn.ops import *  # noqa: F403
+    >>> import tinygrad_rnn as tg
+    >>> x = tg.tensor([1.0, 2.0], requires_grad=True)
+    >>> (x * x).sum().backward()
+    >>> x.grad
+    tensor([2., 4.])
+
+Importing it imports NumPy and nothing else; Numba, SciPy and Matplotlib load on first use.
+"""
+
+from importlib import import_module
+from typing import Any
+
+from tinygrad_rnn.compiler import scan
+from tinygrad_rnn.engine import *
+from tinygrad_rnn.engine import __all__ as _engine_names
+from tinygrad_rnn.kernels.backend import backend
+from tinygrad_rnn.ops import *
+from tinygrad_rnn.ops import __all__ as _op_names
+
 __version__ = "0.1.0"
+
+# Packages that `tg.nn` and the like load when they are first asked for.
+PACKAGES = ("compiler", "data", "decode", "nn", "optim", "plot", "train")
+
+__all__ = [*_engine_names, *_op_names, *PACKAGES, "backend", "scan"]
+
+
+def __getattr__(name: str) -> Any:
+    """A package, on first use."""
+    if name in PACKAGES:
+        return import_module(f"tinygrad_rnn.{name}")
+    raise AttributeError(f"module 'tinygrad_rnn' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

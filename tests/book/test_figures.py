@@ -45,7 +45,9 @@ class TestData:
 
     @pytest.mark.parametrize("bad", [[[1, 2], [3]], object(), 1j])
     def test_what_is_no_rectangular_array_is_refused(self, bad):
-        with pytest.raises(TypeError, match=f"cannot record a {type(bad).__name__} that is neither"):
+        with pytest.raises(
+            TypeError, match=f"cannot record a {type(bad).__name__} that is neither"
+        ):
             frozen({"x": bad}, 3)
 
     def test_numbers_are_arrays_again_when_drawn(self):

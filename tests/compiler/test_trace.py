@@ -48,7 +48,9 @@ def merged(inputs, values):
 
 
 def same(a, b):
-    for x, y in zip(a if isinstance(a, tuple) else (a,), b if isinstance(b, tuple) else (b,), strict=True):
+    for x, y in zip(
+        a if isinstance(a, tuple) else (a,), b if isinstance(b, tuple) else (b,), strict=True
+    ):
         np.testing.assert_array_equal(x, y)
 
 

@@ -90,7 +90,7 @@ class TestCotangentShapes:
         crooked.defvjp(lambda g, y, x: g[:1])
         try:
             x = leaf(1.0, 2.0)
-            with pytest.raises(tg.ShapeError, match=r"crooked: the rule of input 'x' gave .*\(1,\)"):
+            with pytest.raises(tg.ShapeError, match=r"crooked: the rule of input 'x' .*\(1,\)"):
                 crooked(x).sum().backward()
         finally:
             del tg.REGISTRY["crooked"]

@@ -49,15 +49,23 @@ def test_coroutines_do_not_see_one_another():
 
 class TestAnomaly:
     def test_names_the_op_whose_value_is_not_finite(self):
-        with tg.detect_anomaly(), pytest.raises(
-            tg.AnomalyError, match=r"log: the value has 0 NaN and 1 inf among 2, the first at \(1,\)"
+        with (
+            tg.detect_anomaly(),
+            pytest.raises(
+                tg.AnomalyError,
+                match=r"log: the value has 0 NaN and 1 inf among 2.*\(1,\)",
+            ),
         ):
             tg.log(tg.tensor([1.0, 0.0]))
 
     def test_names_the_op_input_and_line_whose_cotangent_is_not_finite(self):
         x = tg.tensor([0.0], requires_grad=True)
-        with tg.detect_anomaly(), pytest.raises(
-            tg.AnomalyError, match=r"sqrt: the cotangent of input 'x' has 0 NaN and 1 inf.*test_modes"
+        with (
+            tg.detect_anomaly(),
+            pytest.raises(
+                tg.AnomalyError,
+                match=r"sqrt: the cotangent of input 'x' has .*test_modes",
+            ),
         ):
             tg.sqrt(x).sum().backward()
 

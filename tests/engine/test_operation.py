@@ -19,11 +19,9 @@ def test_an_op_declared_by_a_reader_works_everywhere_at_once():
     def swish(x, /):
         return x / (1 + np.exp(-x))
 
-    swish.defvjp(lambda g, y, x: g * (x.sigmoid() + y * (1 - x.sigmoid())))
+    swish.defvjp(lambda g, y, x: g * (tg.sigmoid(x) + y * (1 - tg.sigmoid(x))))
     assert tg.gradcheck(swish, order=2).largest_error < 1e-9
-    assert tg.formulas_of(swish) == [
-        r"\bar x = \bar y \odot (\sigma(x) + y \odot (1 - \sigma(x)))"
-    ]
+    assert tg.formulas_of(swish) == [r"\bar x = \bar y \odot (\sigma(x) + y \odot (1 - \sigma(x)))"]
 
 
 def test_a_rule_may_be_declared_as_a_decorator():
@@ -63,19 +61,18 @@ def test_an_op_needs_an_input():
 
 
 def test_there_is_a_rule_for_each_input():
+    @tg.op
+    def two(a, b, /):
+        return a + b
+
     with pytest.raises(TypeError, match=r"got 1 rules for 2 inputs \(a, b\)"):
-
-        @tg.op
-        def two(a, b, /):
-            return a + b
-
         two.defvjp(lambda g, y, a, b: g)
 
 
 def test_arguments_are_bound_by_name_or_place_and_errors_show_the_signature():
     assert tg.leaky_relu(np.array([-1.0]), 0.5).tolist() == [-0.5]
     assert tg.leaky_relu(np.array([-1.0]), slope=0.5).tolist() == [-0.5]
-    with pytest.raises(TypeError, match=r"leaky_relu\(x.*slope.*\): .*unexpected keyword.*'slant'"):
+    with pytest.raises(TypeError, match=r"leaky_relu\(x.*: .*unexpected keyword .*'slant'"):
         tg.leaky_relu(np.array([-1.0]), slant=0.5)
 
 

@@ -11,7 +11,9 @@ from tinygrad_rnn.engine import COMPOSITIONS, REGISTRY, formulas_of
 
 OPS = sorted(REGISTRY)
 CALLS = [(name, i) for name in OPS for i in range(len(REGISTRY[name].samples))]
-COMPOSED = [(name, i) for name in sorted(COMPOSITIONS) for i in range(len(COMPOSITIONS[name].samples))]
+COMPOSED = [
+    (name, i) for name in sorted(COMPOSITIONS) for i in range(len(COMPOSITIONS[name].samples))
+]
 MISUSES = [(name, i) for name in OPS for i in range(len(REGISTRY[name].misuses))]
 
 

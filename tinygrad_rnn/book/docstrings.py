@@ -37,11 +37,9 @@ class Documented:
 
     def section(self, name: str) -> str | None:
         """The text under a heading such as `Derivation:`, or None if there is no such heading."""
-        headings = list(SECTION.finditer(self.text))
-        for heading, following in zip(headings, [*headings[1:], None], strict=True):
+        for heading in SECTION.finditer(self.text):
             if heading["name"] == name:
-                end = following.start() if following else len(self.text)
-                return _indented(self.text[heading.end() : end])
+                return _indented(self.text[heading.end() :])
         return None
 
     @property

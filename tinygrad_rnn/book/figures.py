@@ -98,7 +98,7 @@ def thawed(data: Any) -> Any:
     if any(isinstance(value, str) for value in flat):
         return data
     whole = all(isinstance(value, int) for value in flat)
-    return array.astype(None if flat and whole else float)
+    return array.astype(int if flat and whole else float)
 
 
 def flattened(data: Any, prefix: str = "") -> dict[str, Any]:

@@ -43,7 +43,7 @@ class Fault:
 
 @dataclass(frozen=True)
 class Region:
-    """A named part of a source file, and how many lines it has; -1 if nothing ends it."""
+    """A named part of a source file, and how many lines it has; -1 if a marker stands alone."""
 
     file: Path
     name: str
@@ -66,9 +66,8 @@ def faults(book: Book = BOOK) -> list[Fault]:
     ]
     for entry in book.entries():
         if not entry.page.exists():
-            found.append(
-                Fault(entry.script, 1, f"has no page: write {entry.page.name} in {entry.folder}")
-            )
+            address = entry.page.relative_to(book.root).as_posix()
+            found.append(Fault(entry.script, 1, f"has no page: write {address}"))
         elif not (entry.recorded / "record.json").exists():
             found.append(Fault(entry.page, 1, f"nothing is recorded: `{entry.command}`"))
         else:
@@ -151,10 +150,11 @@ BOOK_PAGE_RULES = (pasted_code, typed_numbers)
 
 
 def regions(file: Path) -> list[Region]:
-    """The regions of a source file, and its stray ends, with line 0 of length."""
+    """The regions of a source file, in the order in which they end."""
     opened: dict[str, int] = {}
     found = []
-    for number, line in enumerate(file.read_text("utf-8").splitlines(), start=1):
+    lines = file.read_text("utf-8").splitlines()
+    for number, line in enumerate(lines, start=1):
         marker = MARKER.match(line)
         if marker is None:
             continue
@@ -163,11 +163,18 @@ def regions(file: Path) -> list[Region]:
             if name in opened:
                 found.append(Region(file, name, opened[name], -1))
             opened[name] = number
+        elif name in opened:
+            start = opened.pop(name)
+            found.append(Region(file, name, start, shown(lines[start : number - 1])))
         else:
-            start = opened.pop(name, None)
-            length = number - start - 1 if start is not None else -1
-            found.append(Region(file, name, start or number, length))
+            found.append(Region(file, name, number, -1))
     return found + [Region(file, name, line, -1) for name, line in opened.items()]
+
+
+def shown(lines: list[str]) -> int:
+    """How many lines of a region a page shows: inner markers and blank lines at the end go."""
+    text = "\n".join(line for line in lines if not MARKER.match(line)).rstrip()
+    return text.count("\n") + bool(text)
 
 
 def unfit_regions(files: list[Path]) -> Iterator[Fault]:

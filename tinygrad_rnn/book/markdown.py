@@ -315,7 +315,7 @@ class Stepper(Figure):
         widget = add(parent, "div", class_="tg-stepper")
         self.picture(widget, self.options["figure"])
         walk = json.dumps(self.quotes.data(record.key, name), ensure_ascii=False)
-        script = walk.replace("</", "<\\/")
+        script = walk.replace("<", "\\u003c")  # nothing in it can end the element
         place = add(widget, "div")
         self.insert(place, f'<script type="application/json">{script}</script>')
         return widget

@@ -6,13 +6,37 @@ from pathlib import Path
 
 from tinygrad_rnn.cli.terminal import explained, say
 from tinygrad_rnn.cli.training import documentation, report, train_text
-from tinygrad_rnn.train import Settings, TextExperiment, read_journal
+from tinygrad_rnn.train import Settings
 
-__all__ = ["MODEL", "build_and_serve", "draw_loss", "train"]
+__all__ = ["MODEL", "build_and_serve", "train"]
 
 MODEL = Settings(steps=1_000_000)
 """The clock ends this training, not the steps; on two cores that is after about 3,000."""
 
 
-def train(folder: Path, *, seconds: float, seed: int) -> TextExperiment:
-    """Train chapter 5's model for so long, evaluation included, and draw its loss."""
+def train(folder: Path, *, seconds: float, seed: int) -> None:
+    """Train chapter 5's model for so long, the last evaluation included, and draw its loss."""
+    from dataclasses import replace
+
+    experiment = train_text(
+        documentation(),
+        replace(MODEL, seed=seed),
+        folder,
+        # The rest is for the evaluation at the end.
+        seconds=0.95 * seconds,
+        command=f"tg generate {folder}",
+    )
+    report(experiment)
+    draw_loss(folder)
+
+
+def build_and_serve(port: int | None) -> None:
+    """Build the book and serve it, or only build it if there is no port."""
+    from tinygrad_rnn.book.site import SiteError, build_site, serve_site
+
+    with explained(SiteError):
+        say("building the book")
+        site = build_site()
+        say(f"built in {site}")
+        if port is not None:
+            serve_site(port, announce=say)

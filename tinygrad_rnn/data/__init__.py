@@ -9,13 +9,13 @@ r"""Data: from text and series to arrays that a network reads.
 """
 
 from tinygrad_rnn.data.batches import PaddedBatch, minibatches, pad
-from tinygrad_rnn.data.encodings import one_hot
 from tinygrad_rnn.data.sources import TextSource, builtin_docstrings, python_docs
 from tinygrad_rnn.data.splits import contiguous_split
 from tinygrad_rnn.data.streams import TextStream
 from tinygrad_rnn.data.tokenizers import CharacterTokenizer, WordTokenizer
 from tinygrad_rnn.data.vocabulary import Vocabulary
 from tinygrad_rnn.data.windows import sliding_windows
+from tinygrad_rnn.ops import one_hot
 
 __all__ = [
     "CharacterTokenizer",

@@ -37,9 +37,10 @@ from tinygrad_rnn.engine.transforms import (
 )
 
 __all__ = [
+    "COMPOSITIONS",
+    "REGISTRY",
     "AnomalyError",
     "Booleans",
-    "COMPOSITIONS",
     "Carrier",
     "Case",
     "DtypeError",
@@ -48,7 +49,6 @@ __all__ = [
     "Integers",
     "Misuse",
     "Operation",
-    "REGISTRY",
     "Reals",
     "Report",
     "ShapeError",

@@ -14,8 +14,7 @@ def watch_value(value: Any, op: Operation, arrays: Sequence[Any]) -> None:
     """Refuse a forward value that is not finite."""
     if value.dtype.kind == "f" and not np.isfinite(value).all():
         operands = ", ".join(
-            f"{name} {described(x)}"
-            for name, x in zip(op.names(len(arrays)), arrays, strict=True)
+            f"{name} {described(x)}" for name, x in zip(op.names(len(arrays)), arrays, strict=True)
         )
         raise AnomalyError(f"{op.name}: the value has {anomalies(value)}; computed from {operands}")
 

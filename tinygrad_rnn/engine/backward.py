@@ -109,9 +109,7 @@ PART = Operation(part)  # never applied: `pull` knows what to do with it
 
 def filled(gs: Iterable[Any], bundle: Node) -> tuple[Any, ...]:
     """The cotangents of a bundle's parts, zero for those that nothing depended on."""
-    return tuple(
-        np.zeros_like(y) if g is None else g for g, y in zip(gs, bundle.data, strict=True)
-    )
+    return tuple(np.zeros_like(y) if g is None else g for g, y in zip(gs, bundle.data, strict=True))
 
 
 def operands(node: Node, create_graph: bool) -> tuple[Any, Inputs]:

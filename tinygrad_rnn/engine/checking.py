@@ -39,7 +39,8 @@ class Report:
     checks: int
 
     def __str__(self) -> str:
-        return f"{self.checks} directional derivatives, largest relative error {self.largest_error:.1e}"
+        error = f"largest relative error {self.largest_error:.1e}"
+        return f"{self.checks} directional derivatives, {error}"
 
 
 def gradcheck(

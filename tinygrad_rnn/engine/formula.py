@@ -98,7 +98,7 @@ def written(x: Any) -> str:
     if isinstance(x, TeX):
         return x.formula
     if isinstance(x, float):
-        return f"{x:g}"
+        return f"{x:g}".replace("inf", r"\infty")
     return r"\cdot" if isinstance(x, np.ndarray) and x.ndim else str(x)
 
 

@@ -14,9 +14,7 @@ from tinygrad_rnn.engine.errors import DtypeError
 
 recording: ContextVar[bool] = ContextVar("recording", default=True)
 watching: ContextVar[bool] = ContextVar("watching", default=False)
-float_dtype: ContextVar["np.dtype[Any]"] = ContextVar(
-    "float_dtype", default=np.dtype(np.float32)
-)
+float_dtype: ContextVar[str] = ContextVar("float_dtype", default="float32")
 
 
 @contextmanager
@@ -93,5 +91,5 @@ def default_dtype(dtype: Any) -> Iterator[None]:
     chosen = np.dtype(dtype)
     if chosen.kind != "f":
         raise DtypeError(f"default_dtype: got {chosen}; expected a float such as 'float64'")
-    with setting(float_dtype, chosen):
+    with setting(float_dtype, chosen.name):
         yield

@@ -187,6 +187,7 @@ class Operation:
         self.plain = not self.variadic and len(self.defaults) == len(self.static)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Apply the op to arrays, or to whatever carrier is among the inputs."""
         if self.plain and not kwargs and len(args) == self.arity:
             inputs, params = args, self.defaults
         else:
@@ -375,7 +376,8 @@ def refuse_unless_new(operation: Operation, method: str | None) -> None:
             f"op {name!r} has no inputs: put a `/` after the parameters that are arrays, as in "
             f"def {name}(x, /, axis=None)"
         )
-    if method is not None and hasattr(Carrier, method):
+    carriers = (Carrier, *Carrier.__subclasses__())
+    if method is not None and any(hasattr(carrier, method) for carrier in carriers):
         raise ValueError(f"op {name!r}: tensors already have a method .{method}")
 
 

@@ -18,6 +18,7 @@ from typing import Any, Self
 
 import numpy as np
 
+
 class Domain(ABC):
     """Arrays of one shape that an op is defined on."""
 

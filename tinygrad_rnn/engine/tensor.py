@@ -12,6 +12,7 @@ writes: a value written after an op used it is a value that the op's rule may no
 import sys
 from collections.abc import Callable, Iterator
 from itertools import count
+from types import MappingProxyType
 from typing import Any, NoReturn
 
 import numpy as np
@@ -77,7 +78,7 @@ class Tensor(Carrier):
     op: Operation | None = None
     inputs: Inputs = ()
     arrays: Inputs = ()
-    params: Params = {}
+    params: Params = MappingProxyType({})
     rank: int = 0
     name: str | None = None
     storage: Storage | None = None
@@ -450,8 +451,7 @@ def seed_cotangent(y: Tensor, gradient: Any) -> Any:
             f"backward: got a gradient of shape {given.shape} for an output of shape {y.shape}; "
             "they must be equal"
         )
-    cast = given if given.dtype == y.dtype else given.astype(y.dtype)
-    return cast
+    return given if given.dtype == y.dtype else given.astype(y.dtype)
 
 
 def accumulate(leaf: Tensor, g: Any) -> None:

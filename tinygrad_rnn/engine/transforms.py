@@ -1,4 +1,4 @@
-r"""Derivatives of functions: `grad`, `value_and_grad`, `vjp`, `jvp`, Hessian products, `checkpoint`.
+r"""Derivatives of functions: `grad`, `vjp`, `jvp`, Hessian products; and `checkpoint`.
 
 They nest: the gradient of a gradient is a second derivative. What the outermost transform returns
 has no graph, unless an argument of its own has one.
@@ -103,16 +103,12 @@ def vjp(f: Function, *xs: Any) -> tuple[Tensor, Function]:
     nested = depth.get() > 0 or any(isinstance(x, Tensor) and x.requires_grad for x in xs)
     arguments = tuple(entry(x) for x in xs)
     with modes.setting(depth, depth.get() + 1), modes.enable_grad():
-        y = f(*arguments)
-    if not isinstance(y, Tensor):
-        raise DtypeError(f"vjp: the function returned {type(y).__name__}; expected a tensor")
+        y = as_tensor(f(*arguments))
 
     def pullback(gradient: Any = None) -> tuple[Tensor, ...]:
         seed = seed_cotangent(y, gradient)
         cotangents = collect(y, seed, arguments, nested)
-        return tuple(
-            cotangents.get(x.rank, Tensor(np.zeros(x.shape, x.dtype))) for x in arguments
-        )
+        return tuple(cotangents.get(x.rank, Tensor(np.zeros(x.shape, x.dtype))) for x in arguments)
 
     return y if nested else y.detach(), pullback
 

@@ -224,19 +224,23 @@ def _tell_numba_what_is_inlined() -> None:
             overload(function, jit_options=options, strict=False)(choose)
 
 
-def jit(loop: F) -> F:
+def jit(loop: F, *, keep: bool = True) -> F:
     """Hand a loop to Numba: compiled at its first call, kept on disk, run without the GIL.
 
     `contract` lets a product and a sum become one fused instruction; nothing else of IEEE
     arithmetic is given up. Where no cache folder can be written, the loop is compiled once in
     every process, with a warning.
+
+    Args:
+        loop: A function in the Python that Numba understands.
+        keep: Whether to keep what is compiled on disk.
     """
     import numba
 
     _tell_numba_what_is_inlined()
     options: Any = {"fastmath": {"contract"}, "error_model": "numpy", "nogil": True}
     try:
-        compiled: F = numba.njit(cache=True, **options)(loop)
+        compiled: F = numba.njit(cache=keep, **options)(loop)
     except RuntimeError as error:
         warnings.warn(
             f"compiled loops cannot be kept on disk ({error}); every new process will compile "

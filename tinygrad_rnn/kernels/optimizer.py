@@ -276,4 +276,4 @@ def sum_of_squares(x: Array, /) -> float:
 
 @sum_of_squares.defloop
 def _sum_of_squares_loop(x: Array) -> float:
-    return squares(x)
+    return float(squares(x))

@@ -365,13 +365,13 @@ class LSTMCell(AffineCell):
         dtype: Any = None,
         seed: Seed = None,
     ) -> None:
-        super().__init__(input_size, hidden_size, proj_size or hidden_size, bias, dtype)
-        if not 0 <= proj_size < hidden_size:
+        if proj_size and not 0 < proj_size < hidden_size:
             raise ValueError(
                 f"LSTMCell: got proj_size={proj_size} and hidden_size={hidden_size}; expected "
                 "proj_size below hidden_size, since it is there to make the state smaller, or 0 "
                 "for no projection"
             )
+        super().__init__(input_size, hidden_size, proj_size or hidden_size, bias, dtype)
         if proj_size:
             self.weight_hr = Parameter(empty(proj_size, hidden_size, dtype=dtype))
         self.reset_parameters(seed)

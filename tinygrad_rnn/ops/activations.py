@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.engine import Case, Reals, composed
-from tinygrad_rnn.ops.elementwise import LINE, NONZERO, elementwise, erf
+from tinygrad_rnn.ops.declaring import LINE, NONZERO, elementwise
+from tinygrad_rnn.ops.elementwise import erf
 from tinygrad_rnn.ops.selection import where
 
 Array = Any

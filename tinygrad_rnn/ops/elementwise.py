@@ -1,67 +1,22 @@
-r"""Arithmetic and the elementary functions: one element at a time, broadcasting as NumPy does.
+r"""Arithmetic and the elementary functions.
 
-Each op has a kernel expression, so that a compiled loop can fuse a chain of them, and a rule
-written in whichever of $x$ and $y$ is at hand and safe.
+Each rule is written in whichever of $x$ and $y$ is at hand and safe.
 """
 
 import math
-from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.engine import Case, Misuse, Operation, Reals, ShapeError, op
+from tinygrad_rnn.engine import Case, Reals
 from tinygrad_rnn.kernels import elementary
+from tinygrad_rnn.ops.declaring import LINE, NONZERO, POSITIVE, elementwise
+from tinygrad_rnn.ops.selection import where
 
 Array = Any
 
-LINE = Reals(low=-3, high=3)
-POSITIVE = Reals(low=0.3, high=3)
-NONZERO = Reals(low=-3, high=3, avoid=(0.0,), by=0.2)
 
-# Every elementwise op is tried on matching, broadcast, scalar and empty operands.
-SHAPES: tuple[tuple[tuple[int, ...], ...], ...] = (
-    ((2, 3), (2, 3), (2, 3)),
-    ((2, 3), (3,), (2, 1)),
-    ((), (), ()),
-    ((0, 3), (1, 3), (3,)),
-)
-
-
-def elementwise(
-    *domains: Any, samples: Sequence[Case] = (), **facts: Any
-) -> Callable[[Callable[..., Array]], Operation]:
-    """Declare an elementwise op by the domain of each input; shapes and misuses come with it."""
-    cases = tuple(
-        Case(*(d.resized(*s) for d, s in zip(domains, shapes, strict=False))) for shapes in SHAPES
-    )
-    misuses: tuple[Misuse, ...] = ()
-    if len(domains) > 1:
-        unequal = (np.ones((2, 3)), np.ones(4), *(np.ones(()) for _ in domains[2:]))
-        misuses = (Misuse(unequal, ShapeError, "does not broadcast: axis -1 has length 3 in"),)
-    declare: Callable[[Callable[..., Array]], Operation] = op(
-        samples=(*cases, *samples), misuses=misuses, diagnose=unbroadcastable, **facts
-    )
-    return declare
-
-
-def unbroadcastable(names: Sequence[str], arrays: Sequence[Any]) -> str | None:
-    """The first axis, from the last, along which operands have different lengths."""
-    shaped = [(n, np.shape(x)) for n, x in zip(names, arrays, strict=True)]
-    for axis in range(-1, -1 - max(len(s) for _, s in shaped), -1):
-        lengths = [(n, s[axis]) for n, s in shaped if len(s) >= -axis and s[axis] != 1]
-        for name, length in lengths:
-            if length != lengths[0][1]:
-                return (
-                    f"this does not broadcast: axis {axis} has length {lengths[0][1]} in "
-                    f"{lengths[0][0]} and {length} in {name}; make them equal, or one of them 1"
-                )
-    return None
-
-
-@elementwise(
-    LINE, LINE, kernel="{a} + {b}", tex="#a + #b", binds="sum", operator="+", ufunc=np.add
-)
+@elementwise(LINE, LINE, kernel="{a} + {b}", tex="#a + #b", binds="sum", operator="+", ufunc=np.add)
 def add(a: Array, b: Array, /) -> Array:
     r"""Sum, $y = a + b$.
 
@@ -204,13 +159,10 @@ def pow(a: Array, b: Array, /) -> Array:
     return a**b
 
 
-def pow_exponent_vjp(g: Any, y: Any, a: Any, b: Any) -> Any:
-    from tinygrad_rnn.ops.selection import where
-
-    return g * y * log(where(a > 0, a, 1.0))
-
-
-pow.defvjp(lambda g, y, a, b: g * b * a ** (b - (b != 0)), pow_exponent_vjp)
+pow.defvjp(
+    lambda g, y, a, b: g * b * a ** (b - (b != 0)),
+    lambda g, y, a, b: g * y * log(where(a > 0, a, 1.0)),
+)
 
 
 @elementwise(LINE, kernel="exp({x})", tex="e^{#x}", binds="power", method="exp", ufunc=np.exp)

@@ -38,7 +38,7 @@ from tinygrad_rnn.engine import (
 )
 from tinygrad_rnn.engine.modes import float_dtype
 from tinygrad_rnn.engine.operation import described
-from tinygrad_rnn.kernels import gather
+from tinygrad_rnn.kernels import scatter
 from tinygrad_rnn.ops.selection import ne, where
 
 __all__ = [
@@ -70,8 +70,8 @@ class Index(tuple[Any, ...]):
     """An index as a tuple, which prints as it was written between brackets.
 
     Example:
-        >>> print(Index((..., slice(1, 3), np.array([0, 0]))))
-        ..., 1:3, [0, 0]
+        >>> print(Index((slice(1, 3), ..., np.array([0, 0]))))
+        1:3, ..., [0, 0]
     """
 
     __slots__ = ()
@@ -264,7 +264,7 @@ def accumulate(y: Array, index: tuple[Any, ...], v: Array) -> None:
     picked = (*ids.shape, *y.shape[1:]) if len(index) == 1 else ids.shape
     updates = np.broadcast_to(v, picked).reshape(ids.size, width)
     try:
-        gather.scatter_add_rows(y.reshape(length, width), ids.ravel(), updates)
+        scatter.scatter_add_rows(y.reshape(length, width), ids.ravel(), updates)
     except IndexError:
         refuse_beyond("x.at[index].add", ids, 0, y.shape)
 
@@ -305,7 +305,7 @@ def set_at(x: Array, v: Array, /, index: Any) -> Array:
         What was overwritten does not reach the output, everything else is copied; and each value
         written is seen where it stands (values that a repeated index overwrote get 0). For the
         index `[1:3, 0]`,
-        $$\bar x = \bar y \text{ with } 0.0 \text{ at } {1:3, 0}$$
+        $$\bar x = \bar y \text{ with } 0 \text{ at } {1:3, 0}$$
         $$\bar v = \bar y _{1:3, 0}$$
 
     Example:
@@ -517,7 +517,7 @@ def take_adjoint(v: Array, indices: Array, /, axis: int | None, shape: Shape) ->
     rows = np.zeros((length, before * after), v.dtype)
     updates = v.reshape(before, indices.size, after).swapaxes(0, 1)
     try:
-        gather.scatter_add_rows(
+        scatter.scatter_add_rows(
             rows, indices.ravel(), updates.reshape(indices.size, before * after)
         )
     except IndexError:
@@ -644,7 +644,7 @@ def take_along_axis_adjoint(v: Array, indices: Array, /, axis: int, shape: Shape
         for a in (indices, v)
     )
     try:
-        gather.scatter_add_along_rows(rows, indices, updates)
+        scatter.scatter_add_along_rows(rows, indices, updates)
     except IndexError:
         refuse_beyond("scatter_add", indices, axis, shape)
     return np.moveaxis(rows.reshape(*lines, shape[axis]), -1, axis)
@@ -691,8 +691,7 @@ def scatter_add(x: Any, indices: Any, updates: Any, axis: int = -1) -> Any:
 @op(
     samples=[
         Case(Reals(5, 2), Integers(2, 3, high=5)),
-        Case(Reals(5, 2), np.array([0, 3, 3, 4]), padding_idx=3),
-        Case(Reals(5, 2), np.array([0, 4]), padding_idx=-1),
+        Case(Reals(5, 2), np.array([0, 3, 3, 4]), padding_idx=1),
         Case(Reals(5, 2), 3),
         Case(Reals(5, 2), np.zeros((0, 3), np.int64)),
         Case(Reals(5, 0), np.array([1])),
@@ -752,7 +751,7 @@ def embedding(weight: Array, ids: Array, /, padding_idx: int | None = None) -> A
     if padding_idx is not None and not -rows <= padding_idx < rows:
         raise ShapeError(f"embedding: padding_idx={padding_idx} is not a row of {rows}")
     refuse_unknown("embedding", ids, rows, "a row of the weight, which has {0}; ids")
-    return gather.gather_rows(weight, ids.ravel()).reshape(*ids.shape, weight.shape[1])
+    return np.take(weight, ids, axis=0)
 
 
 def refuse_unknown(call: str, ids: Array, count: int, of: str) -> None:

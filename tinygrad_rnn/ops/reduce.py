@@ -36,6 +36,12 @@ __all__ = [
 Array = Any
 Axis = int | tuple[int, ...] | None
 
+# As Any, since NumPy's annotations leave no room for `keepdims: bool`.
+total: Any = np.add.reduce
+product: Any = np.multiply.reduce
+greatest: Any = np.maximum.reduce
+least: Any = np.minimum.reduce
+
 NO_AXIS = Misuse((np.ones((2, 3)),), ShapeError, "axis 2 is out of bounds", {"axis": 2})
 UNDEFINED = Misuse(
     (np.ones((0, 3)),), ShapeError, "no elements, and axis 0 has length 0", {"axis": 0}
@@ -56,8 +62,8 @@ def folding(domain: Reals) -> list[Case]:
 
 
 def folded(x: Any, axis: Axis) -> tuple[int, ...]:
-    """The axes to fold, counted from the front."""
-    if axis is None:
+    """The axes to fold, counted from the front; a number has none, and folds into itself."""
+    if axis is None or not x.ndim:
         return tuple(range(x.ndim))
     return tuple(a % x.ndim for a in (axis if isinstance(axis, tuple) else (axis,)))
 
@@ -72,8 +78,6 @@ def kept(reduced: Any, x: Any, axis: Axis, keepdims: bool) -> Any:
 
 def count(x: Any, axis: Axis) -> int:
     """How many elements each number of the output is made of."""
-    if axis is None:
-        return x.size  # type: ignore[no-any-return]
     return math.prod(x.shape[a] for a in folded(x, axis))
 
 
@@ -108,7 +112,7 @@ def sum(x: Array, /, axis: Axis = None, keepdims: bool = False) -> Array:
         >>> sum(np.array([[1, 2], [3, 4]]), axis=0)
         array([4, 6])
     """
-    return np.add.reduce(x, axis=axis, keepdims=keepdims)
+    return total(x, axis=axis, keepdims=keepdims)
 
 
 @sum.defvjp
@@ -139,7 +143,7 @@ def mean(x: Array, /, axis: Axis = None, keepdims: bool = False) -> Array:
     """
     x = np.asarray(x)
     refuse_nothing(x, axis)
-    return np.add.reduce(x, axis=axis, keepdims=keepdims) / count(x, axis)
+    return total(x, axis=axis, keepdims=keepdims) / count(x, axis)
 
 
 @mean.defvjp
@@ -178,7 +182,7 @@ def max(x: Array, /, axis: Axis = None, keepdims: bool = False) -> Array:
     """
     x = np.asarray(x)
     refuse_nothing(x, axis)
-    return np.maximum.reduce(x, axis=axis, keepdims=keepdims)
+    return greatest(x, axis=axis, keepdims=keepdims)
 
 
 max.defvjp(extreme_vjp)
@@ -207,7 +211,7 @@ def min(x: Array, /, axis: Axis = None, keepdims: bool = False) -> Array:
     """
     x = np.asarray(x)
     refuse_nothing(x, axis)
-    return np.minimum.reduce(x, axis=axis, keepdims=keepdims)
+    return least(x, axis=axis, keepdims=keepdims)
 
 
 min.defvjp(extreme_vjp)
@@ -244,8 +248,9 @@ def prod(x: Array, /, axis: Axis = None, keepdims: bool = False) -> Array:
 
     Derivation:
         The product is linear in each element, with the product of all others as its slope. That is
-        $y / x_i$ only where $x_i \ne 0$; computed without dividing, it holds for zeros too:
-        $$\bar x = \bar y \odot \prod_{j \ne i} x_j$$
+        $y / x_i$ only where $x_i \ne 0$; multiplied out, it holds for zeros too. Element by element
+        in $i$,
+        $$\bar x = \bar y \odot \prod_{j \ne i} x$$
 
     Raises:
         ShapeError: if there is no such axis.
@@ -254,7 +259,7 @@ def prod(x: Array, /, axis: Axis = None, keepdims: bool = False) -> Array:
         >>> prod(np.array([[1, 2], [3, 4]]), axis=0)
         array([3, 8])
     """
-    return np.multiply.reduce(x, axis=axis, keepdims=keepdims)
+    return product(x, axis=axis, keepdims=keepdims)
 
 
 @prod.defvjp
@@ -272,7 +277,7 @@ def prod_vjp(g: Any, y: Any, x: Any, axis: Axis, keepdims: bool) -> Any:
         Case(np.array([2.0, 0.0, 0.0])),
     ],
     misuses=[Misuse((np.ones(()),), ShapeError, "needs an axis to multiply along")],
-    tex=r"\prod_{j \ne i} {#x}_j",
+    tex=r"\prod_{j \ne i} #x",
     binds="function",
 )
 def prod_of_others(x: Array, /) -> Array:
@@ -285,7 +290,8 @@ def prod_of_others(x: Array, /) -> Array:
         $\partial y_i / \partial x_k$ is the product of all but $x_i$ and $x_k$ where $i \ne k$,
         and 0 where $i = k$. In a matrix whose row $i$ is $x$ with 1 in place of $x_i$, that is the
         product of the others of element $k$ in row $i$. The dots are the masks $[i \ne k]$:
-        $$\bar x = \sum \operatorname{reshape}(\bar y, (3, 1)) \odot \cdot \odot \prod_{j \ne i} {x \text{ where } \cdot \text{ else } 1}_j$$
+        $$\bar x = \sum (\operatorname{reshape}(\bar y, (3, 1)) \odot \cdot \odot \prod_{j \ne i}
+          (\operatorname{reshape}(x, (1, 3)) \text{ where } \cdot \text{ else } 1))$$
 
     Raises:
         ShapeError: if `x` has no axis.
@@ -295,7 +301,7 @@ def prod_of_others(x: Array, /) -> Array:
         array([15, 10,  6])
         >>> prod_of_others(np.array([2, 0, 5]))
         array([ 0, 10,  0])
-    """  # noqa: E501
+    """
     x = np.asarray(x)
     if not x.ndim:
         raise ValueError("this needs an axis to multiply along")
@@ -342,14 +348,14 @@ def var(x: Array, /, axis: Axis = None, correction: float = 0, keepdims: bool = 
         array([1., 4.])
     """
     x = np.asarray(x)
-    freedom = count(x, axis) - correction
-    if freedom <= 0:
+    n = count(x, axis)
+    if n <= correction:
         raise ValueError(
-            f"the variance of {count(x, axis)} elements with correction={correction} is undefined; "
-            "give more elements, or a smaller correction"
+            f"the variance of {n} elements with correction={correction} is undefined; give more "
+            "elements, or a smaller correction"
         )
-    deviations = x - np.mean(x, axis=axis, keepdims=True)
-    return np.add.reduce(deviations * deviations, axis=axis, keepdims=keepdims) / freedom
+    deviations = x - total(x, axis=axis, keepdims=True) / n
+    return total(deviations * deviations, axis=axis, keepdims=keepdims) / (n - correction)
 
 
 @var.defvjp
@@ -376,7 +382,8 @@ def std(x: Array, /, axis: Axis = None, correction: float = 0, keepdims: bool = 
     Derivation:
         From $y^2 = \operatorname{var} x$ follows $2y\,dy = d\operatorname{var} x$. The rule of the
         variance, divided by $2y$, is for 6 elements and $c = 0$
-        $$\bar x = \frac{\bar y}{6 \odot (1 \text{ where } [y = 0] \text{ else } y)} \odot (x - \operatorname{mean} x)$$
+        $$\bar x = \frac{\bar y}{6 \odot (1 \text{ where } [y = 0] \text{ else } y)} \odot
+          (x - \operatorname{mean} x)$$
         With $y = 0$ the deviations are 0 too, and dividing by 1 instead leaves them 0.
 
     Raises:
@@ -385,7 +392,7 @@ def std(x: Array, /, axis: Axis = None, correction: float = 0, keepdims: bool = 
     Example:
         >>> std(np.array([[1.0, 1.0], [3.0, 5.0]]), axis=0)
         array([1., 2.])
-    """  # noqa: E501
+    """
     return np.sqrt(var.forward(x, axis, correction, keepdims))
 
 
@@ -411,7 +418,7 @@ def logsumexp(x: Array, /, axis: Axis = None, keepdims: bool = False) -> Array:
     Derivation:
         $e^y = \sum_i e^{x_i}$ gives $e^y\,dy = \sum_i e^{x_i} dx_i$, so each element gets its share
         $e^{x_i - y}$ of the cotangent, the softmax. A row of $-\infty$ has no shares, and gets 0:
-        $$\bar x = \bar y \odot e^{x - (0 \text{ where } [y = -\infty] \text{ else } y)}$$
+        $$\bar x = \bar y \odot e^{x - (0 \text{ where } [y = (-\infty)] \text{ else } y)}$$
 
     Raises:
         ShapeError: if there is no such axis.
@@ -420,10 +427,10 @@ def logsumexp(x: Array, /, axis: Axis = None, keepdims: bool = False) -> Array:
         >>> logsumexp(np.array([[0.0, 0.0], [1000.0, -np.inf]]), axis=1)
         array([6.93147181e-01, 1.00000000e+03])
     """
-    greatest = np.maximum.reduce(x, axis=axis, keepdims=True, initial=-np.inf)
-    origin = np.where(np.isfinite(greatest), greatest, 0)
+    m = greatest(x, axis=axis, keepdims=True, initial=-np.inf)
+    origin = np.where(np.isfinite(m), m, 0)
     with np.errstate(divide="ignore", over="ignore"):
-        y = np.log(np.add.reduce(np.exp(x - origin), axis=axis, keepdims=keepdims))
+        y = np.log(total(np.exp(x - origin), axis=axis, keepdims=keepdims))
     return y + origin.reshape(y.shape)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.engine import Booleans, Case, DtypeError, Misuse, Operation, Reals, op
-from tinygrad_rnn.ops.elementwise import LINE, elementwise
+from tinygrad_rnn.ops.declaring import LINE, elementwise
 
 Array = Any
 
@@ -117,8 +117,10 @@ def maximum(a: Array, b: Array, /) -> Array:
     Derivation:
         The output is a copy of the winner. Where both are equal each gets half, so that the two
         cotangents still add up to the output's:
-        $$\bar a = \frac{\bar y}{2} \text{ where } [a = b] \text{ else } (\bar y \text{ where } [a > b] \text{ else } 0)$$
-        $$\bar b = \frac{\bar y}{2} \text{ where } [a = b] \text{ else } (\bar y \text{ where } [a < b] \text{ else } 0)$$
+        $$\bar a = \frac{\bar y}{2} \text{ where } [a = b]
+          \text{ else } (\bar y \text{ where } [a > b] \text{ else } 0)$$
+        $$\bar b = \frac{\bar y}{2} \text{ where } [a = b]
+          \text{ else } (\bar y \text{ where } [a < b] \text{ else } 0)$$
 
     Example:
         >>> maximum(np.array([1.0, 4.0]), 2.0)
@@ -146,8 +148,10 @@ def minimum(a: Array, b: Array, /) -> Array:
 
     Derivation:
         As for `maximum`: a copy of the winner, halves for a tie,
-        $$\bar a = \frac{\bar y}{2} \text{ where } [a = b] \text{ else } (\bar y \text{ where } [a < b] \text{ else } 0)$$
-        $$\bar b = \frac{\bar y}{2} \text{ where } [a = b] \text{ else } (\bar y \text{ where } [a > b] \text{ else } 0)$$
+        $$\bar a = \frac{\bar y}{2} \text{ where } [a = b]
+          \text{ else } (\bar y \text{ where } [a < b] \text{ else } 0)$$
+        $$\bar b = \frac{\bar y}{2} \text{ where } [a = b]
+          \text{ else } (\bar y \text{ where } [a > b] \text{ else } 0)$$
 
     Example:
         >>> minimum(np.array([1.0, 4.0]), 2.0)

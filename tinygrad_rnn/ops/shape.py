@@ -113,8 +113,9 @@ reshape.defvjp(lambda g, y, x, shape: g.reshape(x.shape))
         Case(Reals(0, 3), axes=(1, 0)),
     ],
     misuses=[
-        Misuse((np.ones((2, 3)),), ShapeError, "axes don't match array", {"axes": (0,)}),
-        Misuse((np.ones((2, 3)),), ShapeError, "repeated axis", {"axes": (0, 0)}),
+        Misuse((np.ones((2, 3)),), ShapeError, "(0,) is no order of 2 axes", {"axes": (0,)}),
+        Misuse((np.ones((2, 3)),), ShapeError, "name each of 0 to 1 once", {"axes": (0, 0)}),
+        Misuse((np.ones((2, 3)),), ShapeError, "(0, 2) is no order", {"axes": (0, 2)}),
     ],
     tex=r"#x^\top",
     binds="power",
@@ -135,7 +136,13 @@ def permute(x: Array, /, axes: Shape) -> Array:
         >>> permute(np.zeros((2, 3, 4)), (2, 0, 1)).shape
         (4, 2, 3)
     """
-    return np.transpose(x, axes)
+    try:
+        return np.transpose(x, axes)
+    except ValueError:
+        ndim = np.ndim(x)
+        raise ValueError(
+            f"{axes} is no order of {ndim} axes; name each of 0 to {ndim - 1} once"
+        ) from None
 
 
 permute.defvjp(lambda g, y, x, axes: g.transpose(inverse(axes)))
@@ -247,8 +254,8 @@ def pad(x: Array, /, width: Any, value: float = 0.0) -> Array:
     `(before, after)` for every axis, or a pair for each axis.
 
     Derivation:
-        The frame does not depend on $x$; what lies inside it is $x$ itself. For a vector with one
-        element before it and two after, $y_{1:4} = x$, so
+        The frame does not depend on $x$; what lies inside it is $x$ itself. For a vector of three
+        with one element before it and two after, $y_{1:4} = x$, so
         $$\bar x = \bar y_{1:4}$$
 
     Raises:
@@ -316,6 +323,7 @@ def unjoinable(names: Sequence[str], arrays: Sequence[Any]) -> str | None:
         Misuse((np.ones((2, 3)), np.ones((2, 4))), ShapeError, "along dimension 1"),
         Misuse((np.ones(2), np.ones(2)), ShapeError, "axis 1 is out of bounds", {"axis": 1}),
     ],
+    tex=r"\operatorname{concatenate}(#xs)",
     diagnose=unjoinable,
 )
 def concatenate(*xs: Array, axis: int = 0) -> Array:
@@ -371,6 +379,7 @@ def unstackable(names: Sequence[str], arrays: Sequence[Any]) -> str | None:
         Misuse((np.ones(2), np.ones(3)), ShapeError, "xs[0] has shape (2,) and xs[1] (3,)"),
         Misuse((np.ones(2), np.ones(2)), ShapeError, "axis 2 is out of bounds", {"axis": 2}),
     ],
+    tex=r"\operatorname{stack}(#xs)",
     diagnose=unstackable,
 )
 def stack(*xs: Array, axis: int = 0) -> Array:
@@ -379,7 +388,7 @@ def stack(*xs: Array, axis: int = 0) -> Array:
     Takes one list of arrays; arrays one by one are fine too.
 
     Derivation:
-        Input $i$ is slice $i$ of the output, and finds its cotangent there:
+        Input $i$ is slice $i$ of the output, and finds its cotangent there,
         $$\bar x_0 = \bar y_{0}$$
         $$\bar x_1 = \bar y_{1}$$
 
@@ -676,9 +685,22 @@ def tile(x: Array, reps: int | Sequence[int]) -> Array:
     return copies.reshape(tuple(c * n for c, n in zip(counts, shape, strict=True)))
 
 
-def matrix_transpose(x: Array) -> Array:
-    """The last two axes exchanged: the transpose of every matrix in a batch."""
-    return transpose(x, -1, -2)
+def reversed_axes(x: Carrier) -> Any:
+    """The axes in reverse order, `x.T`: of a matrix, its transpose."""
+    return x.permute(tuple(range(x.ndim))[::-1])
+
+
+def matrix_transpose(x: Carrier) -> Any:
+    """The last two axes exchanged, `x.mT`: the transpose of every matrix of a batch.
+
+    Raises:
+        ShapeError: if `x` has fewer than two axes.
+    """
+    if x.ndim < 2:
+        raise ShapeError(
+            f"mT: got shape {x.shape}; a matrix needs two axes: add one with unsqueeze"
+        )
+    return x.permute((*range(x.ndim - 2), x.ndim - 1, x.ndim - 2))
 
 
 def spread(operation: Operation) -> Callable[..., Any]:
@@ -696,7 +718,7 @@ def spread(operation: Operation) -> Callable[..., Any]:
 for attribute, value in {
     "reshape": spread(reshape),
     "permute": spread(permute),
-    "T": property(transpose),
+    "T": property(reversed_axes),
     "mT": property(matrix_transpose),
 }.items():
     setattr(Carrier, attribute, value)

@@ -96,7 +96,7 @@ def graph(
     nodes = nodes_of(output, limit)
     visits = backward_visits(nodes, gradient)
     carried = {
-        (visit.node, i): ("▴ " if down else "◂ ") + brief_cotangent(share).removeprefix("∂ ")
+        (visit.node, i): brief_cotangent(share, sign="▴ " if down else "◂ ")
         for visit in visits
         for i, share in enumerate(visit.shares)
         if shares and share is not None
@@ -355,7 +355,7 @@ STYLE = f"""
 .tg-graph {{ font-family: var(--tg-sans, Inter, Helvetica, Arial, "Noto Sans CJK KR", sans-serif); }}
 .tg-graph text {{ text-anchor: middle; fill: {variable("ink")}; }}
 .tg-graph .page {{ fill: {variable("paper")}; }}
-.tg-graph .edge {{ fill: none; stroke: {variable("value")}; stroke-width: 1.4; stroke-opacity: 0.75; }}
+.tg-graph .edge {{ fill: none; stroke: {variable("value")}; stroke-width: 1.3; }}
 .tg-graph .tip {{ fill: {variable("value")}; }}
 .tg-graph .box {{ fill: {variable("paper")}; stroke: {variable("muted")}; stroke-width: 1.2; }}
 .tg-graph .outline {{ fill: none; stroke: {variable("muted")}; stroke-width: 1.2; }}

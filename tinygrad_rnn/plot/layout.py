@@ -270,29 +270,33 @@ def coordinates(mesh: Mesh, order: list[list[int]], gap: float) -> list[float]:
         sides = (sweep % 2 == 0, sweep % 2 == 1)  # listen to the left, then to the right
         for layer in order if sweep % 2 == 0 else reversed(order):
             place(mesh, layer, *wishes(mesh, layer, across, sides), across, gap)
-    for sweep in range(6 * SWEEPS):
-        held = agreed(mesh, across, listen=sweep < 3 * SWEEPS)
+    levels = [sum(across[v] for v in rail) / len(rail) for rail in mesh.rails]
+    for sweep in range(4 * SWEEPS):
+        levels = [
+            agreed(mesh, rail, level, across, listen=sweep < 2 * SWEEPS)
+            for rail, level in zip(mesh.rails, levels, strict=True)
+        ]
+        held = {v: level for rail, level in zip(mesh.rails, levels, strict=True) for v in rail}
         for layer in order:
             wanted, weights = wishes(mesh, layer, across, (True, True))
-            for p, v in enumerate(layer):
-                if v in held:
-                    wanted[p], weights[p] = held[v], STIFF
+            wanted = [held.get(v, y) for v, y in zip(layer, wanted, strict=True)]
+            weights = [STIFF if v in held else w for v, w in zip(layer, weights, strict=True)]
             place(mesh, layer, wanted, weights, across, gap)
     return across
 
 
-def agreed(mesh: Mesh, across: list[float], *, listen: bool) -> dict[int, float]:
-    """One coordinate for all of each rail: their mean, drawn to their neighbours if `listen`."""
-    held = {}
-    for rail in mesh.rails:
-        y = sum(across[v] for v in rail) / len(rail)
-        if listen:
-            wanted, weights = wishes(mesh, rail, across, (True, True), within=False)
-            if any(weights):
-                pull = sum(w * x for w, x in zip(weights, wanted, strict=True)) / sum(weights)
-                y = 0.7 * y + 0.3 * pull
-        held |= dict.fromkeys(rail, y)
-    return held
+def agreed(
+    mesh: Mesh, rail: list[int], level: float, across: list[float], *, listen: bool
+) -> float:
+    """The next level of a rail: where others have pushed it, and, if it listens, drawn it."""
+    pushed = [across[v] - level for v in rail]
+    level += max(*pushed, 0.0) + min(*pushed, 0.0)
+    if listen:
+        wanted, weights = wishes(mesh, rail, across, (True, True), within=False)
+        if pull := sum(weights):
+            there = sum(w * y for w, y in zip(weights, wanted, strict=True)) / pull
+            level += 0.3 * (there - level)
+    return level
 
 
 def wishes(

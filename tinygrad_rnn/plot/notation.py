@@ -69,14 +69,12 @@ def brief(x: Any) -> str:
     return str(array.shape)
 
 
-def brief_cotangent(x: Any) -> str:
-    """A cotangent, marked ∂; its norm |∂| where `brief` would give its value's shape again."""
-    if isinstance(x, tuple | list):
-        return f"∂ {brief(x)}"
+def brief_cotangent(x: Any, *, sign: str = "∂ ", norm: str = "|∂| ") -> str:
+    """A cotangent as `brief`, but its norm where that would give its value's shape again."""
     text = brief(x)
-    if np.ndim(x) and text == str(np.shape(x)):
-        return f"|∂| {number(float(np.linalg.norm(x)))}"
-    return f"∂ {text}"
+    if isinstance(x, np.ndarray) and x.ndim and text == str(x.shape):
+        return norm + number(float(np.linalg.norm(x)))
+    return sign + text
 
 
 def symbol(op: Operation) -> str:

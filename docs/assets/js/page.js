@@ -1,4 +1,5 @@
-// What every page needs: boxes that scroll can be reached and scrolled with the keyboard.
+// What every page needs: boxes that scroll can be reached and scrolled with the keyboard, and what
+// Material leaves without a name gets one.
 "use strict";
 
 const scrollable =
@@ -12,7 +13,14 @@ function markScrollable(box) {
 
 const resized = new ResizeObserver((entries) => entries.forEach((e) => markScrollable(e.target)));
 
+function name(selector, attribute, value) {
+  document.querySelectorAll(selector).forEach((found, i) => found.setAttribute(attribute, value(i)));
+}
+
+name(".md-search", "aria-label", () => "Search");
+name(".admonition.side", "role", () => "note");
+
 addEventListener("load", () => {
   document.querySelectorAll(scrollable).forEach((box) => resized.observe(box));
-  document.querySelectorAll(".admonition.side").forEach((note) => note.setAttribute("role", "note"));
+  name(".md-annotation__index", "aria-label", (i) => `Note ${i + 1}`);
 });

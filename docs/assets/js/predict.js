@@ -53,7 +53,7 @@ function ask(question, number) {
   list.after(prompt);
   reset();
   const earlier = recall(key);
-  if (options[earlier]) answer(earlier);
+  if (options[earlier]) answer(Number(earlier));
 }
 
 function remember(key, choice) {

@@ -30,6 +30,8 @@ def square(x):
            $$\bar x = 2 x \bar y$$
     """
     return x * x  # (1)!
+
+
 # --8<-- [end:square]
 
 
@@ -73,7 +75,5 @@ chapter.export("weights", {"W": np.ones((2, 3))})
 chapter.export("walk", {"nodes": [{"id": "x", "value": "3"}]}, exact=True)
 
 # %%
-chapter.claim(
-    "No square is *negative*.", holds=bool((squares >= 0).all()), measured=squares.min()
-)
+chapter.claim("No square is *negative*.", holds=bool((squares >= 0).all()), measured=squares.min())
 chapter.derivation(square, error=1e-12)

@@ -1,0 +1,61 @@
+"""Every page, whatever is on it."""
+
+from pathlib import Path
+
+import pytest
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+PAGES = sorted(
+    page.relative_to(DOCS).as_posix().removesuffix("index.md").removesuffix(".md")
+    for page in DOCS.rglob("*.md")
+    if "recorded" not in page.parts and "overrides" not in page.parts
+)
+
+OVERFLOWING = """() => [...document.querySelectorAll('body *')].filter(box => {
+    const { right } = box.getBoundingClientRect();
+    if (right <= innerWidth + 1 || !box.checkVisibility({ visibilityProperty: true })) return false;
+    for (let parent = box; parent !== document.body; parent = parent.parentElement) {
+        if (getComputedStyle(parent).overflowX !== 'visible') return false;
+        if (getComputedStyle(parent).position === 'fixed') return false;
+    }
+    return true;
+}).map(box => box.outerHTML.slice(0, 120))"""
+
+
+def address(page):
+    return page if page == "" or page.endswith("/") else f"{page}/"
+
+
+@pytest.fixture(params=PAGES)
+def path(request):
+    return address(request.param)
+
+
+def test_a_page_loads_cleanly_and_fits_a_phone(reader, path):
+    page = reader.open(path)
+    assert page.locator("h1").count() == 1
+    assert page.locator(".katex-error").count() == 0
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert page.evaluate(OVERFLOWING) == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_a_page_has_no_serious_accessibility_violation(reader, axe, path, dark):
+    page = reader.open(path, dark=dark)
+    page.add_script_tag(path=axe)
+    violations = page.evaluate("axe.run({ resultTypes: ['violations'] })")["violations"]
+    assert [
+        f"{violation['id']}: {violation['help']}: {node['html']}: {node['failureSummary']}"
+        for violation in violations
+        if violation["impact"] in ("serious", "critical")
+        for node in violation["nodes"][:3]
+    ] == []
+
+
+def test_what_the_site_brings_along_is_small():
+    files = [file for file in (DOCS / "assets").rglob("*") if file.is_file()]
+    assert max(file.stat().st_size for file in files) < 1_000_000
+    widgets = sum(file.stat().st_size for file in files if file.suffix in (".js", ".json"))
+    katex = (DOCS / "assets" / "katex" / "katex.min.js").stat().st_size
+    assert widgets - katex < 150_000

@@ -1,0 +1,106 @@
+import numpy as np
+import pytest
+
+import tinygrad_rnn as tg
+from tinygrad_rnn import nn
+
+init = nn.init
+
+
+def weight(*shape):
+    return nn.Parameter(np.full(shape, np.nan, "float32"))
+
+
+SEEDED = [
+    init.uniform_,
+    init.normal_,
+    init.xavier_uniform_,
+    init.xavier_normal_,
+    init.kaiming_uniform_,
+    init.kaiming_normal_,
+    init.orthogonal_,
+]
+
+
+@pytest.mark.parametrize("fill", SEEDED, ids=lambda f: f.__name__)
+def test_the_same_seed_gives_the_same_values_in_place(fill):
+    x = weight(4, 3)
+    data = x.data
+    assert fill(x, seed=1) is x
+    assert x.data is data
+    assert np.isfinite(data).all()
+    assert np.array_equal(data, fill(weight(4, 3), seed=np.random.default_rng(1)).data)
+    assert not np.array_equal(data, fill(weight(4, 3), seed=2).data)
+
+
+@pytest.mark.parametrize("fill", SEEDED, ids=lambda f: f.__name__)
+def test_one_generator_gives_different_values_in_turn(fill):
+    rng = np.random.default_rng(0)
+    assert not np.array_equal(fill(weight(4, 3), seed=rng).data, fill(weight(4, 3), seed=rng).data)
+
+
+def test_values_are_spread_as_the_formulas_say():
+    out, into = 300, 200
+    spread = {
+        "uniform_": np.sqrt(1 / 12),
+        "normal_": 1.0,
+        "xavier_uniform_": np.sqrt(2 / (into + out)),
+        "xavier_normal_": np.sqrt(2 / (into + out)),
+        "kaiming_uniform_": np.sqrt(2 / into),
+        "kaiming_normal_": np.sqrt(2 / into),
+        "orthogonal_": np.sqrt(1 / out),
+    }
+    for fill in SEEDED:
+        x = fill(weight(out, into), seed=0)
+        assert np.isclose(x.data.std(), spread[fill.__name__], rtol=0.02), fill
+
+
+def test_bounds_and_gains_are_kept():
+    assert np.abs(init.xavier_uniform_(weight(30, 20), gain=2.0, seed=0).data).max() < 2 * np.sqrt(
+        6 / 50
+    )
+    x = init.kaiming_uniform_(weight(30, 20), a=np.sqrt(5), seed=0).data
+    assert 0.9 / np.sqrt(20) < np.abs(x).max() < 1 / np.sqrt(20)
+    x = init.uniform_(weight(1000), -3, 5, seed=0).data
+    assert -3 <= x.min() < -2.9
+    assert 4.9 < x.max() < 5
+
+
+def test_the_kernel_of_a_convolution_counts_as_input():
+    wide = init.kaiming_normal_(weight(50, 20, 10), seed=0)
+    assert np.isclose(wide.data.std(), np.sqrt(2 / 200), rtol=0.02)
+
+
+@pytest.mark.parametrize("shape", [(4, 4), (6, 3), (3, 6), (3, 2, 4)])
+def test_orthogonal_rows_or_columns(shape):
+    q = init.orthogonal_(weight(*shape), gain=2.0, seed=0).data.reshape(shape[0], -1)
+    small = q @ q.T if q.shape[0] <= q.shape[1] else q.T @ q
+    assert np.allclose(small, 4 * np.eye(len(small)), atol=1e-5)
+
+
+def test_orthogonal_matrices_are_evenly_distributed():
+    # Without the sign correction the first entry of Q would always be negative.
+    signs = [np.sign(init.orthogonal_(weight(3, 3), seed=seed).data[0, 0]) for seed in range(40)]
+    assert 8 < signs.count(1) < 32
+
+
+def test_constants_ones_zeros_and_identity():
+    assert (init.constant_(weight(2), 3.5).data == 3.5).all()
+    assert (init.ones_(weight(2)).data == 1).all()
+    assert (init.zeros_(weight(2)).data == 0).all()
+    assert np.array_equal(init.eye_(weight(2, 3)).data, [[1, 0, 0], [0, 1, 0]])
+
+
+def test_a_vector_has_no_fans():
+    with pytest.raises(tg.ShapeError, match=r"xavier_uniform_: got shape \(3,\); expected a weight"):
+        init.xavier_uniform_(weight(3))
+    with pytest.raises(tg.ShapeError, match=r"eye_: got shape \(2, 2, 2\); expected a matrix"):
+        init.eye_(weight(2, 2, 2))
+
+
+def test_filling_between_forward_and_backward_is_noticed():
+    w = nn.Parameter([2.0])
+    y = w * w
+    init.zeros_(w)
+    with pytest.raises(tg.GraphError, match="overwritten"):
+        y.backward()

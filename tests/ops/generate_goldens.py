@@ -1,0 +1,137 @@
+"""Ask PyTorch what every op's samples give: `python tests/ops/generate_goldens.py`.
+
+Needs `torch`, which the tests do not: they read `goldens.npz`. For each sample it holds the output
+and the gradient of every float input, for a cotangent drawn by `cotangent` below.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn.engine import REGISTRY, Operation
+
+FILE = Path(__file__).with_name("goldens.npz")
+
+# What PyTorch has no counterpart of, and why that is all right.
+NO_PEER = {
+    "astype": "a cast; torch rejects the integer dtypes in another way",
+    "prod_of_others": "the derivative of prod, which is compared",
+    "sign": "torch.sign gives the same zeros, but for samples of shape () only since 2.0",
+}
+
+
+def cotangent(shape: tuple[int, ...]) -> Any:
+    """The cotangent that goldens were made with."""
+    return np.random.default_rng(1).standard_normal(shape)
+
+
+def drawn(op: Operation, i: int) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Sample `i` of an op, the same here and in the test."""
+    inputs, params = op.samples[i].draw(np.random.default_rng(i))
+    return inputs, {**op.defaults, **params}
+
+
+def peers() -> dict[str, Callable[..., Any]]:
+    """PyTorch's name for each op."""
+    import torch
+    from torch.nn import functional as F
+
+    def axes(x: Any, axis: Any) -> tuple[int, ...]:
+        if axis is None:
+            return tuple(range(x.ndim))
+        return axis if isinstance(axis, tuple) else (axis,)
+
+    def fold(f: Callable[..., Any]) -> Callable[..., Any]:
+        def folded(x: Any, axis: Any, keepdims: bool, **options: Any) -> Any:
+            dims = axes(x, axis)
+            return f(x, dim=dims, keepdim=keepdims, **options) if dims else f(x[None], dim=(0,))
+
+        return folded
+
+    def fold_one(f: Callable[..., Any]) -> Callable[..., Any]:
+        def folded(x: Any, axis: Any, keepdims: bool) -> Any:
+            shape = x.shape
+            for a in sorted((a % x.ndim for a in axes(x, axis)), reverse=True):
+                x = f(x, dim=a)
+            if not keepdims:
+                return x
+            dims = {a % len(shape) for a in axes_of(shape, axis)}
+            return x.reshape([1 if k in dims else n for k, n in enumerate(shape)])
+
+        return folded
+
+    def axes_of(shape: Any, axis: Any) -> tuple[int, ...]:
+        return tuple(range(len(shape))) if axis is None else axes(None, axis)
+
+    same = [
+        "exp", "expm1", "log", "log1p", "sqrt", "rsqrt", "abs", "sin", "cos", "erf", "tanh",
+        "sigmoid", "relu", "where", "maximum", "minimum", "eq", "ne", "lt", "le", "gt", "ge",
+        "add", "sub", "mul", "div", "neg", "pow", "matmul", "outer", "reshape", "permute", "stack",
+        "unbind",
+    ]  # fmt: skip
+    named = {name: getattr(torch, name) for name in same}
+    return named | {
+        "clip": lambda x, low, high: torch.clip(x, low, high),
+        "leaky_relu": lambda x, slope: F.leaky_relu(x, slope),
+        "elu": lambda x, alpha: F.elu(x, alpha),
+        "softplus": lambda x: F.softplus(x, threshold=1e9),
+        "sum": fold(torch.sum),
+        "mean": fold(torch.mean),
+        "max": fold(torch.amax),
+        "min": fold(torch.amin),
+        "prod": fold_one(torch.prod),
+        "logsumexp": fold(torch.logsumexp),
+        "var": fold(torch.var),
+        "std": fold(torch.std),
+        "cumsum": lambda x, axis: x.flatten().cumsum(0) if axis is None else x.cumsum(axis),
+        "argmax": lambda x, axis, keepdims: torch.argmax(x, axis, keepdims),
+        "argmin": lambda x, axis, keepdims: torch.argmin(x, axis, keepdims),
+        "reshape": lambda x, shape: x.reshape(shape),
+        "permute": lambda x, axes: x.permute(axes),
+        "broadcast_to": lambda x, shape: x.broadcast_to(shape),
+        "flip": lambda x, axis: x.flip(axes(x, axis)),
+        "concatenate": lambda *xs, axis: torch.cat(xs, axis),
+        "stack": lambda *xs, axis: torch.stack(xs, axis),
+        "unbind": lambda x, axis: torch.unbind(x, axis),
+        "softmax": lambda x, axis: torch.softmax(x, axis),
+        "log_softmax": lambda x, axis: torch.log_softmax(x, axis),
+        "take_along_axis": lambda x, i, axis: torch.take_along_dim(x, i, axis),
+        "tril": lambda x, k: torch.tril(x, k),
+        "triu": lambda x, k: torch.triu(x, k),
+    }
+
+
+def generate() -> dict[str, Any]:
+    """Outputs and gradients, by op, sample and input."""
+    import torch
+
+    goldens = {}
+    for name, peer in peers().items():
+        op = REGISTRY[name]
+        for i in range(len(op.samples)):
+            inputs, params = drawn(op, i)
+            xs = [torch.tensor(x) if isinstance(x, np.ndarray) else x for x in inputs]
+            floats = [x for x in xs if isinstance(x, torch.Tensor) and x.is_floating_point()]
+            for x in floats:
+                x.requires_grad_(op.differentiable)
+            try:
+                ys = peer(*xs, **params)
+            except (RuntimeError, IndexError, TypeError) as error:
+                print(f"{name}[{i}] ({op.samples[i]}): PyTorch has no such call: {error}")
+                continue
+            ys = ys if isinstance(ys, tuple) else (ys,)
+            for k, y in enumerate(ys):
+                goldens[f"{name}/{i}/y{k}"] = y.detach().numpy()
+            if op.differentiable:
+                seeds = [torch.from_numpy(np.asarray(cotangent(tuple(y.shape)))) for y in ys]
+                for k, g in enumerate(torch.autograd.grad(ys, floats, seeds)):
+                    goldens[f"{name}/{i}/g{k}"] = g.numpy()
+    return goldens
+
+
+if __name__ == "__main__":
+    goldens = generate()
+    np.savez_compressed(FILE, **goldens)
+    print(f"{len(goldens)} arrays, {FILE.stat().st_size / 1e3:.0f} kB in {FILE.name}")

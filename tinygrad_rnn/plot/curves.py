@@ -1,0 +1,251 @@
+r"""Curves, each labelled where it ends: how a loss fell, how a gradient fades with its lag.
+
+Every function takes data and returns a matplotlib `Figure`, which notebooks show by themselves.
+
+Example:
+    >>> journal = [
+    ...     {"step": 1, "tokens": 100, "bits": 6.1},
+    ...     {"step": 2, "tokens": 200, "bits": 4.2},
+    ...     {"step": 2, "held_out_bits": 4.4},
+    ... ]
+    >>> figure = loss_curve(journal, baselines={"uniform": 6.6})
+    >>> [text.get_text() for text in figure.axes[0].texts]
+    ['uniform 6.60', 'training 4.20', 'held out 4.40']
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from os import PathLike
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from tinygrad_rnn.plot.layout import spread
+from tinygrad_rnn.plot.palette import LIGHT, SERIES
+from tinygrad_rnn.plot.style import new_figure, styled
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Floats = NDArray[np.float64]
+Journal = str | PathLike[str] | Iterable[Mapping[str, Any]]
+
+AXES = {"tokens": "characters", "seconds": "seconds", "step": "step"}
+DASHES: tuple[Any, ...] = ("-", (0, (6, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2)), (0, (3, 1.5)))
+LINE_HEIGHT = 13.0  # points
+
+
+def loss_series(
+    journal: Journal, x: str = "tokens", *, train: str = "bits", held_out: str = "held_out_bits"
+) -> dict[str, dict[str, Floats]]:
+    """The training and held-out curves of a journal, as data that a figure is drawn from.
+
+    Evaluations that a journal dates by step alone are placed between its training entries.
+
+    Args:
+        journal: the path of a training's journal, or its entries.
+        x: what runs to the right: `tokens`, `seconds` or `step`.
+        train: the key of the training loss,
+        held_out: and that of the held-out one, which may be missing.
+
+    Returns:
+        `{"train": {"x": …, "y": …}, "held_out": {"x": …, "y": …}}`.
+
+    Raises:
+        ValueError: if no entry has a training loss.
+
+    Example:
+        >>> series = loss_series([{"step": 1, "tokens": 64, "bits": 5.0}])
+        >>> series["train"]
+        {'x': array([64.]), 'y': array([5.])}
+    """
+    entries = entries_of(journal)
+    steps, xs, ys = columns(entries, "step", x, train)
+    if not ys.size:
+        keys = ", ".join(sorted({key for entry in entries for key in entry})) or "nothing"
+        raise ValueError(
+            f"loss_series: no entry of the journal has both {x!r} and {train!r}; its entries hold "
+            f"{keys}: name two of those as x= and train="
+        )
+    when, later = columns(entries, "step", held_out)
+    return {
+        "train": {"x": xs, "y": ys},
+        "held_out": {"x": np.interp(when, steps, xs) if when.size else when, "y": later},
+    }
+
+
+def entries_of(journal: Journal) -> list[Mapping[str, Any]]:
+    """A journal's entries, read from its file if need be."""
+    if isinstance(journal, str | PathLike):
+        from tinygrad_rnn.train.journal import read_journal
+
+        return list(read_journal(str(journal)))
+    return list(journal)
+
+
+def columns(entries: Sequence[Mapping[str, Any]], *keys: str) -> list[Floats]:
+    """The values of those entries that have all of some keys, key by key."""
+    rows = [[entry[key] for key in keys] for entry in entries if all(key in entry for key in keys)]
+    return list(np.array(rows, float).reshape(-1, len(keys)).T)
+
+
+def loss_curve(
+    data: Journal | Mapping[str, Mapping[str, ArrayLike]],
+    x: str = "tokens",
+    *,
+    smoothing: float = 0.0,
+    baselines: Mapping[str, float] | None = None,
+    title: str = "bits per character",
+    x_label: str | None = None,
+) -> "Figure":
+    """Draw how the training and the held-out loss fell.
+
+    Args:
+        data: a journal's path or entries, or what `loss_series` made of them.
+        x: what runs to the right, if a journal is given: `tokens`, `seconds` or `step`.
+        smoothing: the weight of the past in a running mean of the training loss, 0 to below 1;
+            what was measured then stays behind it, faint.
+        baselines: losses to compare with, as named lines.
+        title: what is measured.
+        x_label: what runs to the right, in words.
+
+    Raises:
+        ValueError: if there is no training loss, or `smoothing` is out of range.
+    """
+    if not 0 <= smoothing < 1:
+        raise ValueError(f"loss_curve: got smoothing={smoothing}; expected 0 up to, but not, 1")
+    series = data if isinstance(data, Mapping) else loss_series(data, x)
+    train, held_out = series["train"], series.get("held_out", {"x": (), "y": ()})
+    with styled():
+        figure = new_figure(6.4, 3.4)
+        axes = titled(figure, title, x_label or AXES.get(x, x))
+        xs, ys = np.asarray(train["x"], float), np.asarray(train["y"], float)
+        labels = []
+        for name, level in (baselines or {}).items():
+            axes.axhline(level, color=LIGHT.muted, linewidth=1.0, linestyle=(0, (2, 2)), zorder=1)
+            labels.append((f"{name} {level:.2f}", level, LIGHT.muted))
+        if smoothing:
+            axes.plot(xs, ys, color=LIGHT.value, linewidth=0.8, alpha=0.35)
+            ys = running_mean(ys, smoothing)
+        axes.plot(xs, ys, color=LIGHT.value)
+        labels.append((f"training {ys[-1]:.2f}", ys[-1], LIGHT.value))
+        later = np.asarray(held_out["y"], float)
+        if later.size:
+            style = {"marker": "o", "markersize": 4.0, "linestyle": DASHES[1]}
+            axes.plot(held_out["x"], later, color=LIGHT.cotangent, **style)
+            labels.append((f"held out {later[-1]:.2f}", later[-1], LIGHT.cotangent))
+        axes.set_xlim(left=0, right=max(xs[-1], *np.asarray(held_out["x"], float), 1e-9))
+        axes.xaxis.set_major_formatter(thousands)
+        label_ends(axes, labels)
+    return figure
+
+
+def running_mean(ys: ArrayLike, weight: float) -> Floats:
+    r"""An exponential running mean that starts at the first value, not at zero.
+
+    $$m_t = \frac{\sum_{s \le t} w^{t-s} y_s}{\sum_{s \le t} w^{t-s}}$$
+
+    Example:
+        >>> running_mean([4.0, 2.0, 2.0], 0.5)
+        array([4.        , 2.66666667, 2.28571429])
+    """
+    total = norm = 0.0
+    means = []
+    for y in np.asarray(ys, float):
+        total, norm = weight * total + y, weight * norm + 1.0
+        means.append(total / norm)
+    return np.array(means)
+
+
+def gradient_by_lag(
+    curves: Mapping[str, ArrayLike],
+    *,
+    title: str = "gradient norm",
+    x_label: str = "steps back in time",
+) -> "Figure":
+    r"""Draw how the gradient $\lVert \partial L_T / \partial h_{T-k} \rVert$ fades or grows with k.
+
+    Args:
+        curves: for each name the norms at lag 0, 1, 2, …; what is not positive is left out.
+        title: what is measured.
+        x_label: what runs to the right.
+
+    Raises:
+        ValueError: if there is no curve, or more than there are colours.
+
+    Example:
+        >>> figure = gradient_by_lag({"tanh": [1.0, 0.1, 0.01], "identity": [1.0, 1.0, 1.0]})
+        >>> figure.axes[0].get_yscale()
+        'log'
+    """
+    if not 1 <= len(curves) <= len(SERIES):
+        raise ValueError(
+            f"gradient_by_lag: got {len(curves)} curves; expected 1 to {len(SERIES)}, which can "
+            "be told apart"
+        )
+    with styled():
+        figure = new_figure(6.4, 3.4)
+        axes = titled(figure, title, x_label)
+        axes.set_yscale("log")
+        labels, longest = [], 1
+        for (name, norms), role, dash in zip(curves.items(), SERIES, DASHES, strict=False):
+            ys = np.asarray(norms, float)
+            ys = np.where(ys > 0, ys, np.nan)
+            colour = getattr(LIGHT, role)
+            axes.plot(np.arange(ys.size), ys, color=colour, linestyle=dash)
+            seen = ys[np.isfinite(ys)]
+            if seen.size:
+                labels.append((name, float(seen[-1]), colour))
+            longest = max(longest, ys.size - 1)
+        axes.set_xlim(0, longest)
+        axes.minorticks_off()
+        label_ends(axes, labels)
+    return figure
+
+
+def titled(figure: "Figure", title: str, x_label: str) -> "Axes":
+    """Axes whose title says what is measured, so that nobody needs to turn their head."""
+    axes = figure.add_subplot()
+    axes.set_title(title)
+    axes.set_xlabel(x_label)
+    return axes
+
+
+def label_ends(axes: "Axes", labels: Sequence[tuple[str, float, str]]) -> None:
+    """Write a name beside the right end of each line, apart from each other.
+
+    Args:
+        axes: with all lines drawn.
+        labels: for each line its text, the value where it ends, and its colour.
+    """
+    height = 0.7 * axes.figure.get_figheight() * 72  # of the axes, in points, about
+    to_axes = axes.transData + axes.transAxes.inverted()
+    ends = [float(to_axes.transform((0.0, y))[1]) * height for _, y, _ in labels]
+    order = sorted(range(len(labels)), key=lambda i: ends[i])
+    places = spread([ends[i] for i in order], [LINE_HEIGHT] * (len(order) - 1))
+    shift = {i: place - ends[i] for i, place in zip(order, places, strict=True)}
+    for i, (text, y, colour) in enumerate(labels):
+        axes.annotate(
+            text,
+            xy=(1.0, y),
+            xycoords=("axes fraction", "data"),
+            xytext=(7.0, shift[i]),
+            textcoords="offset points",
+            color=colour,
+            va="center",
+            annotation_clip=False,
+        )
+
+
+def thousands(x: float, _: int = 0) -> str:
+    """A tick's number: 1500000 as 1.5 M.
+
+    Example:
+        >>> thousands(1_500_000), thousands(20_000), thousands(7)
+        ('1.5 M', '20 k', '7')
+    """
+    for size, unit in ((1e6, " M"), (1e3, " k")):
+        if abs(x) >= size:
+            return f"{x / size:g}{unit}"
+    return f"{x:g}"
