@@ -142,9 +142,7 @@ class TestARecording:
         elsewhere = {"holds": True, "measured": 1}
         chapter = a_chapter()
         chapter.claim("It beats the baseline.", holds=loss < baseline, measured=loss, unit="bits")
-        chapter.claim(
-            "A test from elsewhere.", **dict(zip(("holds", "measured"), (True, 1), strict=True))
-        )
+        chapter.claim("A test from elsewhere.", **elsewhere)
         assert [claim.test for claim in chapter.record.claims] == ["loss < baseline", ""]
 
     def test_needs_the_key_of_its_file_name(self, recording):

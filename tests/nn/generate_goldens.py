@@ -17,6 +17,7 @@ The file holds four arrays:
 
 import json
 from collections.abc import Iterator
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ import torch
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 PATH = Path(__file__).with_name("goldens.npz")
-T, B, I, H, P = 4, 3, 2, 3, 2
+T, B, D, H, P = 4, 3, 2, 3, 2
 LENGTHS = [2, 4, 1]
 
 Case = dict[str, Any]
@@ -54,7 +55,7 @@ def recurrent_cases() -> Iterator[Case]:
             yield {
                 "layer": layer,
                 "options": {
-                    "input_size": I,
+                    "input_size": D,
                     "hidden_size": H,
                     "num_layers": layers,
                     "bidirectional": bidirectional,
@@ -62,7 +63,7 @@ def recurrent_cases() -> Iterator[Case]:
                     "batch_first": batch_first,
                     **options,
                 },
-                "input": (*batch, T, I) if batch_first else (T, *batch, I),
+                "input": (*batch, T, D) if batch_first else (T, *batch, D),
                 "states": [(places, *batch, size) for size in sizes] if states else [],
                 "lengths": lengths,
                 "outputs": ["output", "h_n", "c_n"],
@@ -82,8 +83,8 @@ def cell_cases() -> Iterator[Case]:
         count = 1 + (layer == "LSTMCell")
         yield {
             "layer": layer,
-            "options": {"input_size": I, "hidden_size": H, "bias": bias, **options},
-            "input": (*batch, I),
+            "options": {"input_size": D, "hidden_size": H, "bias": bias, **options},
+            "input": (*batch, D),
             "states": [(*batch, H)] * count if states else [],
             "outputs": ["h", "c"],
         }
@@ -91,8 +92,8 @@ def cell_cases() -> Iterator[Case]:
 
 def other_cases() -> Iterator[Case]:
     for bias, batch in product((True, False), ((), (B,), (T, B))):
-        options = {"in_features": I, "out_features": H, "bias": bias}
-        yield {"layer": "Linear", "options": options, "input": (*batch, I), "outputs": ["output"]}
+        options = {"in_features": D, "out_features": H, "bias": bias}
+        yield {"layer": "Linear", "options": options, "input": (*batch, D), "outputs": ["output"]}
     for padding_idx, shape in product((None, 0, -1), ((), (B,), (T, B))):
         options = {"num_embeddings": 5, "embedding_dim": H, "padding_idx": padding_idx}
         case = {"layer": "Embedding", "options": options, "input": shape, "outputs": ["output"]}
@@ -123,7 +124,7 @@ class Pool:
         return [self.offsets[key], list(array.shape)]
 
 
-def draw(case: Case, modules: dict[str, torch.nn.Module]) -> dict[str, dict[str, np.ndarray]]:
+def draw(case: Case, module: torch.nn.Module) -> dict[str, dict[str, np.ndarray]]:
     """Weights, input and initial states of a case."""
     rng = np.random.default_rng(20)
 
@@ -134,9 +135,9 @@ def draw(case: Case, modules: dict[str, torch.nn.Module]) -> dict[str, dict[str,
         x = rng.integers(0, case["indices_below"], case["input"]).astype(np.float32)
     else:
         x = reals(case["input"])
-    names = ("h_0", "c_0") if "states" in case else ()
-    states = {name: reals(shape) for name, shape in zip(names, case.get("states", ()))}
-    weights = {name: reals(w.shape) for name, w in modules["float64"].state_dict().items()}
+    shapes = case.get("states", ())
+    states = {name: reals(shape) for name, shape in zip(("h_0", "c_0"), shapes, strict=False)}
+    weights = {name: reals(w.shape) for name, w in module.state_dict().items()}
     return {"state": weights, "input": {"input": x}, "hx": states}
 
 
@@ -168,12 +169,13 @@ def answer(
     x = torch.tensor(given["input"]["input"])
     x = x.long() if "indices_below" in case else x.to(dtype).requires_grad_()
     states = {k: torch.tensor(v, dtype=dtype).requires_grad_() for k, v in given["hx"].items()}
-    outputs = dict(zip(case["outputs"], call(case, module, x, states)))
+    outputs = dict(zip(case["outputs"], call(case, module, x, states), strict=False))
     rng = np.random.default_rng(21)
     given["cotangents"] = {
         name: rng.uniform(-1, 1, y.shape).astype(np.float32) for name, y in outputs.items()
     }
-    sum((y * torch.tensor(given["cotangents"][name])).sum() for name, y in outputs.items()).backward()
+    weights = given["cotangents"]
+    sum((y * torch.tensor(weights[name])).sum() for name, y in outputs.items()).backward()
     leaves = {**states, **dict(module.named_parameters())}
     if x.requires_grad:
         leaves["input"] = x
@@ -185,10 +187,10 @@ def main() -> None:
     pool, answers, distances = Pool(), [], []
     index, at = [], 0
     for case in (*recurrent_cases(), *cell_cases(), *other_cases()):
-        modules = {d: getattr(torch.nn, case["layer"])(**case["options"]) for d in ("float64", "float32")}
-        given = draw(case, modules)
-        doubles = answer(case, modules["float64"], given, torch.float64)
-        singles = answer(case, modules["float32"], given, torch.float32)
+        make = partial(getattr(torch.nn, case["layer"]), **case["options"])
+        given = draw(case, make())
+        doubles = answer(case, make(), given, torch.float64)
+        singles = answer(case, make(), given, torch.float32)
         entry = {k: case[k] for k in ("layer", "options", "outputs")}
         entry["lengths"] = case.get("lengths")
         entry["integer"] = "indices_below" in case
@@ -210,7 +212,8 @@ def main() -> None:
         float32=np.concatenate(distances),
         index=np.frombuffer(json.dumps(index, separators=(",", ":")).encode(), np.uint8),
     )
-    print(f"{len(index)} cases, {at} numbers, {PATH.stat().st_size / 1e3:.0f} kB, torch {torch.__version__}")
+    size = PATH.stat().st_size / 1e3
+    print(f"{len(index)} cases, {at} numbers, {size:.0f} kB, torch {torch.__version__}")
 
 
 if __name__ == "__main__":

@@ -9,14 +9,14 @@ import pytest
 import tinygrad_rnn as tg
 from tinygrad_rnn import nn
 
-T, B, I, H, P = 5, 3, 2, 4, 3
+T, B, D, H, P = 5, 3, 2, 4, 3
 
 CELLS = {
-    "RNN tanh": lambda **k: nn.RNNCell(I, H, **k),
-    "RNN relu": lambda **k: nn.RNNCell(I, H, nonlinearity="relu", **k),
-    "LSTM": lambda **k: nn.LSTMCell(I, H, **k),
-    "LSTM projected": lambda **k: nn.LSTMCell(I, H, proj_size=P, **k),
-    "GRU": lambda **k: nn.GRUCell(I, H, **k),
+    "RNN tanh": lambda **k: nn.RNNCell(D, H, **k),
+    "RNN relu": lambda **k: nn.RNNCell(D, H, nonlinearity="relu", **k),
+    "LSTM": lambda **k: nn.LSTMCell(D, H, **k),
+    "LSTM projected": lambda **k: nn.LSTMCell(D, H, proj_size=P, **k),
+    "GRU": lambda **k: nn.GRUCell(D, H, **k),
 }
 all_cells = pytest.mark.parametrize("make", CELLS.values(), ids=CELLS)
 
@@ -39,7 +39,7 @@ def flat(carry):
 def run(cell):
     """A loss over a sequence, with everything that its derivation speaks of."""
     rng = np.random.default_rng(5)
-    x, carry = drawn(T, B, I), carry_of(cell)
+    x, carry = drawn(T, B, D), carry_of(cell)
     start, hs, cs = flat(carry), [], []
     ys_bar = rng.normal(size=(T, B, flat(carry)[0].shape[1]))
     loss = tg.tensor(0.0, dtype="float64")
@@ -72,7 +72,7 @@ def summed(deltas, others):
 
 
 def test_the_derivation_of_the_vanilla_cell_is_what_the_engine_computes():
-    cell = nn.RNNCell(I, H, dtype="float64", seed=0)
+    cell = nn.RNNCell(D, H, dtype="float64", seed=0)
     x, before, _, hs, _, ys_bar, gradients = run(cell)
     W_ih, W_hh = cell.weight_ih.data, cell.weight_hh.data
     delta, deltas = np.zeros((B, H)), []
@@ -95,7 +95,7 @@ def test_the_derivation_of_the_vanilla_cell_is_what_the_engine_computes():
 
 @pytest.mark.parametrize("proj_size", [0, P])
 def test_the_derivation_of_the_lstm_is_what_the_engine_computes(proj_size):
-    cell = nn.LSTMCell(I, H, proj_size=proj_size, dtype="float64", seed=0)
+    cell = nn.LSTMCell(D, H, proj_size=proj_size, dtype="float64", seed=0)
     x, before, memory, _, cs, ys_bar, gradients = run(cell)
     W_ih, W_hh = cell.weight_ih.data, cell.weight_hh.data
     W_hr = np.eye(H) if cell.weight_hr is None else cell.weight_hr.data
@@ -137,7 +137,7 @@ def test_the_derivation_of_the_lstm_is_what_the_engine_computes(proj_size):
 
 
 def test_the_derivation_of_the_gru_is_what_the_engine_computes():
-    cell = nn.GRUCell(I, H, dtype="float64", seed=0)
+    cell = nn.GRUCell(D, H, dtype="float64", seed=0)
     x, before, _, _, _, ys_bar, gradients = run(cell)
     W_ih, W_hh = cell.weight_ih.data, cell.weight_hh.data
     deltas, epsilons = [], []
@@ -168,11 +168,11 @@ def test_the_derivation_of_the_gru_is_what_the_engine_computes():
 
 
 def test_the_other_convention_of_z_is_a_change_of_sign():
-    cell = nn.GRUCell(I, H, dtype="float64", seed=0)
-    twin = nn.GRUCell(I, H, dtype="float64", seed=0)
+    cell = nn.GRUCell(D, H, dtype="float64", seed=0)
+    twin = nn.GRUCell(D, H, dtype="float64", seed=0)
     for p in twin.parameters():
         p.data[H : 2 * H] *= -1
-    h, x = drawn(B, H).detach(), drawn(B, I).detach()
+    h, x = drawn(B, H).detach(), drawn(B, D).detach()
     # By the docstring: the twin's z is 1 - z, so it weighs the two states the other way round.
     kept = h.data
     a = x.data @ cell.weight_ih.data.T + cell.bias_ih.data
@@ -200,14 +200,14 @@ def test_first_and_second_derivatives_agree_with_finite_differences(make, bias):
         return sum((s * s * s).sum() for s in flat(state))
 
     start = [s.data for s in flat(carry_of(cell, batch=2))]
-    inputs = np.random.default_rng(6).normal(size=(2, 2, I))
+    inputs = np.random.default_rng(6).normal(size=(2, 2, D))
     tg.gradcheck(two_steps, inputs, *start, *(w.data for w in weights), order=2)
 
 
 @all_cells
 def test_step_is_recur_of_the_projected_input(make):
     cell = make(seed=0)
-    x = np.ones((B, I), "float32")
+    x = np.ones((B, D), "float32")
     carry = cell.initial(B)
     one, y = cell.step(carry, x)
     two, _ = cell.recur(carry, cell.project(x))
@@ -218,7 +218,7 @@ def test_step_is_recur_of_the_projected_input(make):
 @all_cells
 def test_without_a_state_a_cell_starts_from_zeros(make):
     cell = make(seed=0)
-    x = np.ones((B, I), "float32")
+    x = np.ones((B, D), "float32")
     for a, b in zip(flat(cell(x)), flat(cell(x, cell.initial(B))), strict=True):
         assert np.array_equal(a.data, b.data)
         assert a.dtype == "float32"
@@ -227,7 +227,7 @@ def test_without_a_state_a_cell_starts_from_zeros(make):
 @all_cells
 def test_one_sequence_needs_no_batch_axis(make):
     cell = make(seed=0)
-    x = np.ones(I, "float32")
+    x = np.ones(D, "float32")
     for one, many in zip(flat(cell(x)), flat(cell(x[None])), strict=True):
         np.testing.assert_allclose(one.data, many.data[0], rtol=1e-6)
 
@@ -242,13 +242,13 @@ def test_the_same_seed_gives_the_same_cell_within_the_bounds_of_pytorch(make):
 
 
 def test_the_parameters_are_in_pytorchs_order():
-    names = [name for name, _ in nn.LSTMCell(I, H, proj_size=P).named_parameters()]
+    names = [name for name, _ in nn.LSTMCell(D, H, proj_size=P).named_parameters()]
     assert names == ["weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr"]
 
 
 def test_the_forget_bias_is_the_sum_of_both_biases_of_the_forget_gate():
-    cell = nn.LSTMCell(I, H, forget_bias=1.0, seed=0)
-    plain = nn.LSTMCell(I, H, seed=0)
+    cell = nn.LSTMCell(D, H, forget_bias=1.0, seed=0)
+    plain = nn.LSTMCell(D, H, seed=0)
     total = cell.bias_ih.data + cell.bias_hh.data
     assert (total[H : 2 * H] == 1).all()
     rest = np.r_[:H, 2 * H : 4 * H]
@@ -280,7 +280,7 @@ def test_an_integer_dtype_is_refused():
 
 def test_an_input_of_the_wrong_size_is_refused():
     with pytest.raises(tg.ShapeError) as caught:
-        nn.LSTMCell(I, H)(np.ones((B, 7), "float32"))
+        nn.LSTMCell(D, H)(np.ones((B, 7), "float32"))
     assert str(caught.value) == (
         "LSTMCell: got input of shape (3, 7); expected (…, 2): the last axis holds the 2 features "
         "that the layer was made for"
@@ -289,13 +289,13 @@ def test_an_input_of_the_wrong_size_is_refused():
 
 def test_an_input_of_the_wrong_dtype_is_refused_with_the_remedy():
     with pytest.raises(tg.DtypeError) as caught:
-        nn.LSTMCell(I, H)(np.ones((B, I)))
+        nn.LSTMCell(D, H)(np.ones((B, D)))
     assert str(caught.value) == (
         "LSTMCell: got input of dtype float64, and the layer's weights are float32; convert it "
         "with .astype('float32'), or the layer with .astype('float64')"
     )
     with pytest.raises(tg.DtypeError, match=r"turn indices into vectors with nn\.Embedding"):
-        nn.GRUCell(I, H)(np.ones((B, I), int))
+        nn.GRUCell(D, H)(np.ones((B, D), int))
 
 
 @pytest.mark.parametrize(
@@ -307,7 +307,7 @@ def test_an_input_of_the_wrong_dtype_is_refused_with_the_remedy():
 )
 def test_a_state_of_the_wrong_shape_is_refused(hx, got):
     with pytest.raises(tg.ShapeError) as caught:
-        nn.LSTMCell(I, H)(np.ones((B, I), "float32"), hx)
+        nn.LSTMCell(D, H)(np.ones((B, D), "float32"), hx)
     assert str(caught.value) == (
         f"LSTMCell: got hx of shape {got}; expected ((3, 4), (3, 4)): for each part of the carry "
         "the batch (3,) of the input, then the size of the part"
@@ -316,7 +316,7 @@ def test_a_state_of_the_wrong_shape_is_refused(hx, got):
 
 def test_a_state_of_the_wrong_dtype_is_refused():
     with pytest.raises(tg.DtypeError, match="RNNCell: got hx of dtype float64, and the layer's"):
-        nn.RNNCell(I, H)(np.ones((B, I), "float32"), np.zeros((B, H)))
+        nn.RNNCell(D, H)(np.ones((B, D), "float32"), np.zeros((B, H)))
 
 
 def test_a_cell_without_its_two_methods_says_which_to_define():

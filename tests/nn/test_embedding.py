@@ -57,7 +57,9 @@ def test_ids_out_of_range_are_refused():
 
 
 def test_a_padding_id_out_of_range_is_refused():
-    with pytest.raises(ValueError, match=r"got padding_idx=5 for 5 embeddings; expected one in \[-5"):
+    with pytest.raises(
+        ValueError, match=r"got padding_idx=5 for 5 embeddings; expected one in \[-5"
+    ):
         nn.Embedding(5, 2, padding_idx=5)
 
 

@@ -92,7 +92,9 @@ def test_constants_ones_zeros_and_identity():
 
 
 def test_a_vector_has_no_fans():
-    with pytest.raises(tg.ShapeError, match=r"xavier_uniform_: got shape \(3,\); expected a weight"):
+    with pytest.raises(
+        tg.ShapeError, match=r"xavier_uniform_: got shape \(3,\); expected a weight"
+    ):
         init.xavier_uniform_(weight(3))
     with pytest.raises(tg.ShapeError, match=r"eye_: got shape \(2, 2, 2\); expected a matrix"):
         init.eye_(weight(2, 2, 2))

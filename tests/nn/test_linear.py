@@ -40,7 +40,9 @@ def test_it_can_be_differentiated_twice():
 
 
 def test_an_input_that_does_not_fit_is_refused():
-    with pytest.raises(tg.ShapeError, match=r"Linear: got input of shape \(4, 2\); expected \(…, 3"):
+    with pytest.raises(
+        tg.ShapeError, match=r"Linear: got input of shape \(4, 2\); expected \(…, 3"
+    ):
         nn.Linear(3, 2)(np.ones((4, 2), "float32"))
     with pytest.raises(tg.ShapeError, match=r"Linear: got input of shape \(\)"):
         nn.Linear(3, 2)(1.0)

@@ -34,7 +34,9 @@ def test_an_input_that_does_not_fit_is_refused():
 
 
 def test_sizes_must_be_positive():
-    with pytest.raises(ValueError, match=r"LayerNorm: got normalized_shape\[1\]=0; expected an int"):
+    with pytest.raises(
+        ValueError, match=r"LayerNorm: got normalized_shape\[1\]=0; expected an int"
+    ):
         nn.LayerNorm((2, 0))
 
 

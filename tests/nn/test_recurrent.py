@@ -12,15 +12,15 @@ import pytest
 import tinygrad_rnn as tg
 from tinygrad_rnn import nn
 
-T, B, I, H = 5, 4, 2, 3
+T, B, D, H = 5, 4, 2, 3
 LENGTHS = [3, 0, 5, 1]
 
 LAYERS = {
-    "RNN": lambda **k: nn.RNN(I, H, **k),
-    "RNN relu": lambda **k: nn.RNN(I, H, nonlinearity="relu", **k),
-    "LSTM": lambda **k: nn.LSTM(I, H, **k),
-    "LSTM projected": lambda **k: nn.LSTM(I, H, proj_size=2, **k),
-    "GRU": lambda **k: nn.GRU(I, H, **k),
+    "RNN": lambda **k: nn.RNN(D, H, **k),
+    "RNN relu": lambda **k: nn.RNN(D, H, nonlinearity="relu", **k),
+    "LSTM": lambda **k: nn.LSTM(D, H, **k),
+    "LSTM projected": lambda **k: nn.LSTM(D, H, proj_size=2, **k),
+    "GRU": lambda **k: nn.GRU(D, H, **k),
 }
 all_layers = pytest.mark.parametrize("make", LAYERS.values(), ids=LAYERS)
 
@@ -60,11 +60,11 @@ def assert_close(a, b, name=""):
 
 
 def gradients(layer, loss, *leaves):
-    """The gradients of a loss, which are then forgotten."""
+    """The gradients of a loss, which are then forgotten; zero where it does not depend."""
     loss.backward()
-    found = [x.grad.data.copy() for x in (*layer.parameters(), *leaves)]
-    layer.zero_grad()
-    for x in leaves:
+    found = []
+    for x in (*layer.parameters(), *leaves):
+        found.append(np.zeros(x.shape) if x.grad is None else x.grad.data.copy())
         x.grad = None
     return found
 
@@ -73,7 +73,7 @@ def gradients(layer, loss, *leaves):
 @pytest.mark.parametrize("bidirectional", [False, True])
 def test_a_padded_batch_is_each_sequence_alone(make, bidirectional):
     layer = double(make, num_layers=2, bidirectional=bidirectional)
-    x, hx = tg.tensor(drawn(T, B, I), requires_grad=True), states_of(layer)
+    x, hx = tg.tensor(drawn(T, B, D), requires_grad=True), states_of(layer)
     weight = drawn(T, B, layer(x)[0].shape[-1], seed=9)
 
     output, final = layer(x, hx, lengths=LENGTHS)
@@ -100,7 +100,7 @@ def test_a_padded_batch_is_each_sequence_alone(make, bidirectional):
 def test_a_sequence_of_length_zero_keeps_its_initial_state_and_passes_its_gradient(make):
     layer = double(make, bidirectional=True)
     hx = states_of(layer)
-    _, final = layer(drawn(T, B, I), hx, lengths=[0] * B)
+    _, final = layer(drawn(T, B, D), hx, lengths=[0] * B)
     for start, end in zip(flat(hx), flat(final), strict=True):
         assert np.array_equal(start.data, end.data)
     sum((s * s).sum() for s in flat(final)).backward()
@@ -111,7 +111,7 @@ def test_a_sequence_of_length_zero_keeps_its_initial_state_and_passes_its_gradie
 @all_layers
 def test_what_stands_in_the_padding_does_not_matter(make):
     layer = double(make, num_layers=2, bidirectional=True)
-    x = drawn(T, B, I)
+    x = drawn(T, B, D)
     other = x.copy()
     for b, n in enumerate(LENGTHS):
         other[n:, b] = 1e3
@@ -124,14 +124,14 @@ def test_what_stands_in_the_padding_does_not_matter(make):
 @all_layers
 def test_full_lengths_change_nothing(make):
     layer = double(make, bidirectional=True)
-    x = drawn(T, B, I)
+    x = drawn(T, B, D)
     assert np.array_equal(layer(x)[0].data, layer(x, lengths=np.full(B, T))[0].data)
 
 
 @all_layers
 def test_batch_first_only_swaps_axes(make):
     layer, twin = double(make), double(make, batch_first=True)
-    x = drawn(T, B, I)
+    x = drawn(T, B, D)
     output, final = layer(x, lengths=LENGTHS)
     swapped, same = twin(x.swapaxes(0, 1), lengths=LENGTHS)
     assert np.array_equal(output.data, swapped.data.swapaxes(0, 1))
@@ -143,7 +143,7 @@ def test_batch_first_only_swaps_axes(make):
 @pytest.mark.parametrize("batch_first", [False, True])
 def test_one_sequence_is_a_batch_of_one_without_its_axis(make, batch_first):
     layer = double(make, num_layers=2, bidirectional=True, batch_first=batch_first)
-    x, hx = drawn(T, 1, I), states_of(layer, batch=1)
+    x, hx = drawn(T, 1, D), states_of(layer, batch=1)
     output, final = layer(x.swapaxes(0, 1) if batch_first else x, hx)
     alone = tuple(s[:, 0] for s in flat(hx))
     one, end = layer(x[:, 0], alone if isinstance(hx, tuple) else alone[0])
@@ -155,7 +155,7 @@ def test_one_sequence_is_a_batch_of_one_without_its_axis(make, batch_first):
 @all_layers
 def test_two_halves_with_the_state_carried_over_are_the_whole(make):
     layer = double(make, num_layers=2)
-    x = drawn(T, B, I)
+    x = drawn(T, B, D)
     whole, final = layer(x)
     first, state = layer(x[:2])
     second, end = layer(x[2:], state)
@@ -177,14 +177,14 @@ def test_first_and_second_derivatives_agree_with_finite_differences(make):
         output, final = twin(x, hx if len(hx) > 1 else hx[0], lengths=[3, 1])
         return (output**3.0).sum() + sum((s**2.0).sum() for s in flat(final))
 
-    tg.gradcheck(loss, drawn(3, 2, I), *start, *(w.data for w in weights), order=2)
+    tg.gradcheck(loss, drawn(3, 2, D), *start, *(w.data for w in weights), order=2)
 
 
 @all_layers
 def test_no_steps_leave_the_state_as_it_is(make):
     layer = double(make, bidirectional=True)
     hx = states_of(layer)
-    output, final = layer(np.zeros((0, B, I)), hx)
+    output, final = layer(np.zeros((0, B, D)), hx)
     assert output.shape[:2] == (0, B)
     for a, b in zip(flat(final), flat(hx), strict=True):
         assert np.array_equal(a.data, b.data)
@@ -193,7 +193,7 @@ def test_no_steps_leave_the_state_as_it_is(make):
 @all_layers
 def test_float32_stays_float32(make):
     layer = make(seed=0, num_layers=2)
-    x = tg.tensor(drawn(T, B, I), dtype="float32", requires_grad=True)
+    x = tg.tensor(drawn(T, B, D), dtype="float32", requires_grad=True)
     output, final = layer(x, lengths=LENGTHS)
     output.sum().backward()
     tensors = (output, *flat(final), x.grad, *(p.grad for p in layer.parameters()))
@@ -203,7 +203,7 @@ def test_float32_stays_float32(make):
 @all_layers
 def test_the_cell_of_a_layer_takes_the_layers_steps_with_the_layers_parameters(make):
     layer = double(make, num_layers=2)
-    x = drawn(T, B, I)
+    x = drawn(T, B, D)
     output, final = layer(x)
     carries = [None, None]
     for t in range(T):
@@ -221,7 +221,7 @@ def test_the_cell_of_a_layer_takes_the_layers_steps_with_the_layers_parameters(m
 
 def test_bidirectional_is_one_cell_each_way_side_by_side():
     layer = double(LAYERS["GRU"], bidirectional=True)
-    x = drawn(T, B, I)
+    x = drawn(T, B, D)
     output, final = layer(x, lengths=LENGTHS)
     forward, h = nn.Recurrent(layer.cell())(x, lengths=LENGTHS)
     backward, g = nn.Recurrent(layer.cell(reverse=True), reverse=True)(x, lengths=LENGTHS)
@@ -249,41 +249,41 @@ def test_parameters_have_the_names_order_and_shapes_of_pytorch():
 
 def test_a_replaced_parameter_is_used():
     layer = double(LAYERS["RNN"])
-    layer.weight_ih_l0 = nn.Parameter(np.zeros((H, I)))
-    output, _ = layer(drawn(T, B, I))
-    again, _ = layer(drawn(T, B, I, seed=8))
+    layer.weight_ih_l0 = nn.Parameter(np.zeros((H, D)))
+    output, _ = layer(drawn(T, B, D))
+    again, _ = layer(drawn(T, B, D, seed=8))
     assert np.array_equal(output.data, again.data)
 
 
 def test_the_same_seed_gives_the_same_layer():
-    a, b = (nn.GRU(I, H, num_layers=2, seed=3) for _ in range(2))
+    a, b = (nn.GRU(D, H, num_layers=2, seed=3) for _ in range(2))
     for x, y in zip(a.parameters(), b.parameters(), strict=True):
         assert np.array_equal(x.data, y.data)
     assert not np.array_equal(a.weight_hh_l0.data, a.weight_hh_l1.data)
 
 
 def test_the_forget_bias_reaches_every_layer():
-    layer = nn.LSTM(I, H, num_layers=2, bidirectional=True, forget_bias=2.0)
+    layer = nn.LSTM(D, H, num_layers=2, bidirectional=True, forget_bias=2.0)
     for end in ("_l0", "_l0_reverse", "_l1", "_l1_reverse"):
         total = getattr(layer, f"bias_ih{end}").data + getattr(layer, f"bias_hh{end}").data
         assert (total[H : 2 * H] == 2).all()
 
 
 def test_dropout_acts_between_layers_and_only_in_training():
-    plain = nn.GRU(I, H, num_layers=2, dtype="float64", seed=0)
-    layer = nn.GRU(I, H, num_layers=2, dropout=1.0, dtype="float64", seed=0)
-    x = drawn(T, B, I)
+    plain = nn.GRU(D, H, num_layers=2, dtype="float64", seed=0)
+    layer = nn.GRU(D, H, num_layers=2, dropout=1.0, dtype="float64", seed=0)
+    x = drawn(T, B, D)
     # With everything dropped, the upper layer hears nothing of the input, but is itself heard.
-    assert np.array_equal(layer(x)[0].data, layer(drawn(T, B, I, seed=8))[0].data)
+    assert np.array_equal(layer(x)[0].data, layer(drawn(T, B, D, seed=8))[0].data)
     assert (layer(x)[0].data != 0).all()
     assert np.array_equal(layer.eval()(x)[0].data, plain(x)[0].data)
 
 
 def test_dropout_draws_from_a_generator_of_its_own():
-    layer = nn.GRU(I, H, num_layers=2, dropout=0.5, seed=0)
+    layer = nn.GRU(D, H, num_layers=2, dropout=0.5, seed=0)
     (name, generator), *others = layer.named_generators()
     assert (name, others) == ("dropout.generator", [])
-    x = drawn(T, B, I).astype("float32")
+    x = drawn(T, B, D).astype("float32")
     before = generator.bit_generator.state
     first = layer(x)[0].data
     assert not np.array_equal(first, layer(x)[0].data)
@@ -293,14 +293,14 @@ def test_dropout_draws_from_a_generator_of_its_own():
 
 def test_dropout_in_a_single_layer_is_warned_about():
     with pytest.warns(UserWarning, match=r"RNN: got dropout=0\.5 and num_layers=1; dropout acts b"):
-        nn.RNN(I, H, dropout=0.5)
+        nn.RNN(D, H, dropout=0.5)
 
 
 class Counter(nn.Cell):
     """Counts, and adds up; its carry is a dict and its output a tuple."""
 
     def initial(self, *batch):
-        return {"n": tg.tensor(np.zeros(batch)), "total": tg.tensor(np.zeros((*batch, I)))}
+        return {"n": tg.tensor(np.zeros(batch)), "total": tg.tensor(np.zeros((*batch, D)))}
 
     def recur(self, carry, x):
         carry = {"n": carry["n"] + 1, "total": carry["total"] + x}
@@ -310,7 +310,7 @@ class Counter(nn.Cell):
 @pytest.mark.parametrize("batch_first", [False, True])
 def test_recurrent_drives_a_cell_of_ones_own(batch_first):
     layer = nn.Recurrent(Counter(), batch_first=batch_first)
-    x = drawn(T, B, I)
+    x = drawn(T, B, D)
     (n, total), last = layer(x.swapaxes(0, 1) if batch_first else x, lengths=LENGTHS)
     assert last["n"].tolist() == LENGTHS
     n, total = (s.data.swapaxes(0, 1) if batch_first else s.data for s in (n, total))
@@ -319,11 +319,11 @@ def test_recurrent_drives_a_cell_of_ones_own(batch_first):
 
 
 def test_recurrent_takes_one_sequence_and_an_initial_carry():
-    layer = nn.Recurrent(nn.LSTMCell(I, H, dtype="float64", seed=0))
+    layer = nn.Recurrent(nn.LSTMCell(D, H, dtype="float64", seed=0))
     hx = (drawn(H), drawn(H, seed=1))
-    output, (h, c) = layer(drawn(T, I), hx)
-    whole, (h_n, c_n) = nn.LSTM(I, H, dtype="float64", seed=0)(
-        drawn(T, I), (hx[0][None], hx[1][None])
+    output, (h, c) = layer(drawn(T, D), hx)
+    whole, (h_n, c_n) = nn.LSTM(D, H, dtype="float64", seed=0)(
+        drawn(T, D), (hx[0][None], hx[1][None])
     )
     assert_close(output, whole)
     assert_close(h, h_n.data[0])
@@ -331,16 +331,22 @@ def test_recurrent_takes_one_sequence_and_an_initial_carry():
 
 
 def test_recurrent_refuses_what_is_no_cell_and_what_is_no_sequence():
-    with pytest.raises(TypeError, match=r"Recurrent: got Linear; expected a cell: subclass nn\.Cel"):
+    with pytest.raises(
+        TypeError, match=r"Recurrent: got Linear; expected a cell: subclass nn\.Cel"
+    ):
         nn.Recurrent(nn.Linear(2, 2))
-    layer = nn.Recurrent(nn.GRUCell(I, H))
-    with pytest.raises(tg.ShapeError, match=r"Recurrent: got input of shape \(2,\); expected \(T, B"):
-        layer(np.ones(I, "float32"))
-    with pytest.raises(tg.ShapeError, match=r"GRUCell: got hx of shape \(4, 2\); expected \(4, 3\)"):
-        layer(np.ones((T, B, I), "float32"), np.zeros((B, I), "float32"))
+    layer = nn.Recurrent(nn.GRUCell(D, H))
+    with pytest.raises(
+        tg.ShapeError, match=r"Recurrent: got input of shape \(2,\); expected \(T, B"
+    ):
+        layer(np.ones(D, "float32"))
+    with pytest.raises(
+        tg.ShapeError, match=r"GRUCell: got hx of shape \(4, 2\); expected \(4, 3\)"
+    ):
+        layer(np.ones((T, B, D), "float32"), np.zeros((B, D), "float32"))
 
 
-ONES = np.ones((T, B, I), "float32")
+ONES = np.ones((T, B, D), "float32")
 
 
 def zeros(*shape):
@@ -351,52 +357,52 @@ def zeros(*shape):
     ("call", "says"),
     [
         (
-            lambda: nn.GRU(I, H)(np.ones((T, B, 7), "float32")),
+            lambda: nn.GRU(D, H)(np.ones((T, B, 7), "float32")),
             "GRU: got input of shape (5, 4, 7); expected (…, 2): the last axis holds the 2 "
             "features that the layer was made for",
         ),
         (
-            lambda: nn.GRU(I, H)(np.ones((1, T, B, I), "float32")),
-            "GRU: got input of shape (1, 5, 4, 2), with 4 axes; expected (T, B, I), or (T, I) for "
+            lambda: nn.GRU(D, H)(np.ones((1, T, B, D), "float32")),
+            "GRU: got input of shape (1, 5, 4, 2), with 4 axes; expected (T, B, 2), or (T, 2) for "
             "one sequence",
         ),
         (
-            lambda: nn.GRU(I, H, batch_first=True)(np.ones(I, "float32")),
-            "GRU: got input of shape (2,), with 1 axes; expected (B, T, I), or (T, I) for one "
+            lambda: nn.GRU(D, H, batch_first=True)(np.ones(D, "float32")),
+            "GRU: got input of shape (2,), with 1 axes; expected (B, T, 2), or (T, 2) for one "
             "sequence",
         ),
         (
-            lambda: nn.GRU(I, H, num_layers=2)(ONES, zeros(1, B, H)),
+            lambda: nn.GRU(D, H, num_layers=2)(ONES, zeros(1, B, H)),
             "GRU: got hx of shape (1, 4, 3); expected (2, 4, 3): (layers · directions, batch, "
             "size), with 2 layers and 1 direction(s)",
         ),
         (
-            lambda: nn.LSTM(I, H, bidirectional=True)(ONES, zeros(2, B, H)),
+            lambda: nn.LSTM(D, H, bidirectional=True)(ONES, zeros(2, B, H)),
             "LSTM: got hx of shape (2, 4, 3); expected ((2, 4, 3), (2, 4, 3)): (layers · "
             "directions, batch, size), with 1 layers and 2 direction(s)",
         ),
         (
-            lambda: nn.LSTM(I, H, proj_size=2)(ONES, (zeros(1, B, H), zeros(1, B, H))),
+            lambda: nn.LSTM(D, H, proj_size=2)(ONES, (zeros(1, B, H), zeros(1, B, H))),
             "LSTM: got hx of shape ((1, 4, 3), (1, 4, 3)); expected ((1, 4, 2), (1, 4, 3)): "
             "(layers · directions, batch, size), with 1 layers and 1 direction(s)",
         ),
         (
-            lambda: nn.RNN(I, H)(ONES[:, 0], zeros(1, 1, H)),
+            lambda: nn.RNN(D, H)(ONES[:, 0], zeros(1, 1, H)),
             "RNN: got hx of shape (1, 1, 3); expected (1, 3): (layers · directions, size), with 1 "
             "layers and 1 direction(s)",
         ),
         (
-            lambda: nn.RNN(I, H)(ONES, lengths=[1, 2, 3]),
+            lambda: nn.RNN(D, H)(ONES, lengths=[1, 2, 3]),
             "RNN: got lengths of shape (3,); expected (4,): one for each sequence along the "
             "input's batch axis",
         ),
         (
-            lambda: nn.RNN(I, H)(ONES, lengths=[1, 6, -1, 2]),
+            lambda: nn.RNN(D, H)(ONES, lengths=[1, 6, -1, 2]),
             "RNN: got lengths [1, 6, -1, 2], of which [6, -1] are out of range; expected each in "
             "[0, 5], since the input's time axis has 5 steps",
         ),
         (
-            lambda: nn.RNN(I, H)(ONES[:, 0], lengths=[5]),
+            lambda: nn.RNN(D, H)(ONES[:, 0], lengths=[5]),
             "RNN: got lengths and an input without a batch axis; cut the sequence instead, with "
             "input[:length]",
         ),
@@ -410,21 +416,21 @@ def test_shapes_that_do_not_fit_are_refused_by_name(call, says):
 
 def test_dtypes_that_do_not_fit_are_refused():
     with pytest.raises(tg.DtypeError, match="LSTM: got input of dtype float64, and the layer's we"):
-        nn.LSTM(I, H)(drawn(T, B, I))
+        nn.LSTM(D, H)(drawn(T, B, D))
     with pytest.raises(tg.DtypeError, match="GRU: got hx of dtype float64, and the layer's weight"):
-        nn.GRU(I, H)(ONES, drawn(1, B, H))
+        nn.GRU(D, H)(ONES, drawn(1, B, H))
     with pytest.raises(tg.DtypeError, match="RNN: got lengths of dtype float64; expected integers"):
-        nn.RNN(I, H)(ONES, lengths=[1.0] * B)
+        nn.RNN(D, H)(ONES, lengths=[1.0] * B)
 
 
 @pytest.mark.parametrize(
     ("make", "says"),
     [
-        (lambda: nn.RNN(I, H, num_layers=0), "RNN: got num_layers=0; expected an integer of 1"),
-        (lambda: nn.LSTM(I, H, dropout=1.5), "LSTM: got dropout=1.5; expected a probability"),
-        (lambda: nn.LSTM(I, H, proj_size=H), "got proj_size=3 and hidden_size=3; expected"),
-        (lambda: nn.LSTM(I, 0), "got hidden_size=0; expected an integer of 1 or more"),
-        (lambda: nn.RNN(I, H, nonlinearity="gelu"), "got nonlinearity='gelu'; expected 'tanh'"),
+        (lambda: nn.RNN(D, H, num_layers=0), "RNN: got num_layers=0; expected an integer of 1"),
+        (lambda: nn.LSTM(D, H, dropout=1.5), "LSTM: got dropout=1.5; expected a probability"),
+        (lambda: nn.LSTM(D, H, proj_size=H), "got proj_size=3 and hidden_size=3; expected"),
+        (lambda: nn.LSTM(D, 0), "got hidden_size=0; expected an integer of 1 or more"),
+        (lambda: nn.RNN(D, H, nonlinearity="gelu"), "got nonlinearity='gelu'; expected 'tanh'"),
     ],
 )
 def test_options_that_make_no_sense_are_refused(make, says):
@@ -434,10 +440,12 @@ def test_options_that_make_no_sense_are_refused(make, says):
 
 
 def test_a_layer_or_direction_that_does_not_exist_is_refused():
-    with pytest.raises(IndexError, match=r"GRU: got layer=1, reverse=False; this one has 1 layers in"):
-        nn.GRU(I, H).cell(1)
+    with pytest.raises(
+        IndexError, match=r"GRU: got layer=1, reverse=False; this one has 1 layers in"
+    ):
+        nn.GRU(D, H).cell(1)
     with pytest.raises(IndexError, match="layer=0, reverse=True"):
-        nn.GRU(I, H).cell(reverse=True)
+        nn.GRU(D, H).cell(reverse=True)
 
 
 @pytest.mark.parametrize(
@@ -446,7 +454,8 @@ def test_a_layer_or_direction_that_does_not_exist_is_refused():
         (nn.GRU(2, 4), "GRU(2, 4)   96 parameters"),
         (
             nn.LSTM(2, 4, 2, bias=False, proj_size=3, bidirectional=True),
-            "LSTM(2, 4, bias=False, proj_size=3, num_layers=2, bidirectional=True)   472 parameters",
+            "LSTM(2, 4, bias=False, proj_size=3, num_layers=2, bidirectional=True)   "
+            "496 parameters",
         ),
         (
             nn.RNN(2, 4, 2, "relu", batch_first=True, dropout=0.5),

@@ -3,7 +3,7 @@ r"""Read derivations out of docstrings, from the source alone.
 A page shows the very text that stands above the code. Nothing is imported for it, so a site is
 built without running the library.
 
->>> print(derivation("tinygrad_rnn.ops.elementwise.tanh").splitlines()[0])
+>>> print(derivation("tinygrad_rnn.ops.activations.tanh").splitlines()[0])
 The quotient rule on $(e^x - e^{-x})/(e^x + e^{-x})$ gives $dy/dx = 1 - y^2$, so
 """
 

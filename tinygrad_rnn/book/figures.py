@@ -12,12 +12,12 @@ import re
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Mapping
 from dataclasses import fields
-from io import StringIO
 from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.plot.palette import LIGHT, SERIES, variable
+from tinygrad_rnn.plot.palette import LIGHT, variable
+from tinygrad_rnn.plot.style import as_svg, styled
 
 Data = Mapping[str, Any]
 Draw = Callable[[Any], Any]
@@ -26,25 +26,6 @@ SVG = "http://www.w3.org/2000/svg"
 XLINK = "http://www.w3.org/1999/xlink"
 COLOURED = ("fill", "stroke", "color", "stop-color")
 ROLES = {getattr(LIGHT, role.name): variable(role.name) for role in fields(LIGHT)}
-
-HOUSE = {
-    "axes.edgecolor": LIGHT.rule,
-    "axes.facecolor": "none",
-    "axes.labelcolor": LIGHT.ink,
-    "axes.spines.right": False,
-    "axes.spines.top": False,
-    "axes.prop_cycle": "cycler('color', ['"
-    + "', '".join(getattr(LIGHT, s) for s in SERIES)
-    + "'])",
-    "figure.facecolor": "none",
-    "figure.figsize": (6.4, 3.2),
-    "grid.color": LIGHT.rule,
-    "legend.frameon": False,
-    "savefig.facecolor": "none",
-    "text.color": LIGHT.ink,
-    "xtick.color": LIGHT.muted,
-    "ytick.color": LIGHT.muted,
-}
 
 FONT = re.compile(r"font-family: 'DejaVu Sans'[^;]*")
 SANS = "font-family: var(--tg-sans, 'DejaVu Sans', sans-serif)"
@@ -127,10 +108,7 @@ def drawn(draw: Draw, data: Any, *, prefix: str, alt: str) -> str:
         TypeError: if `draw` returns something else.
         ValueError: if the drawing holds a bitmap, whose bytes depend on the machine.
     """
-    from matplotlib import style
-
-    reproducible = {"svg.hashsalt": prefix, "svg.fonttype": "none"}
-    with style.context([HOUSE, reproducible], after_reset=True):
+    with styled():
         svg = _svg(draw(thawed(data)))
     return embeddable(svg, prefix=prefix, alt=alt)
 
@@ -147,10 +125,8 @@ def _svg(drawing: Any) -> str:
         )
     from matplotlib import pyplot
 
-    page = StringIO()
-    drawing.savefig(page, format="svg", metadata={"Date": None, "Creator": None})
-    pyplot.close(drawing)
-    return page.getvalue()
+    pyplot.close(drawing)  # if it was pyplot that made it
+    return as_svg(drawing)
 
 
 def embeddable(svg: str, *, prefix: str, alt: str) -> str:

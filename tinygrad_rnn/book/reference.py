@@ -30,8 +30,8 @@ def readable(docstring: str) -> str:
     pieces = INDENTED.split(docstring)  # at the margin, indented, at the margin, …
     for i, piece in enumerate(pieces):
         if "$$" in piece:
-            before, after = (re.search(end, piece)[0] for end in (r"\A\n*", r"\n*\Z"))
-            text = displayed(dedent(piece)).strip()
+            before, text, after = piece.partition(piece.strip("\n"))
+            text = displayed(dedent(text)).strip()
             pieces[i] = before + indent(text, " " * 4 * (i % 2)) + after
     text = EXAMPLE.sub("Examples:", "".join(pieces))
     return DOCTEST.sub(lambda doctest: f"```pycon\n{doctest[0]}\n```", text)

@@ -2,6 +2,7 @@ r"""`tg start`: a minute of training, then the book."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from tinygrad_rnn.cli.terminal import explained, say
@@ -16,8 +17,6 @@ MODEL = Settings(steps=1_000_000)
 
 def train(folder: Path, *, seconds: float, seed: int) -> None:
     """Train chapter 5's model for so long, the last evaluation included, and draw its loss."""
-    from dataclasses import replace
-
     experiment = train_text(
         documentation(),
         replace(MODEL, seed=seed),
@@ -27,7 +26,13 @@ def train(folder: Path, *, seconds: float, seed: int) -> None:
         command=f"tg generate {folder}",
     )
     report(experiment)
-    draw_loss(folder)
+    with explained(ImportError):
+        from tinygrad_rnn.plot import as_svg, loss_curve
+
+        figure = loss_curve(experiment.journal, x="seconds", smoothing=0.8)
+    curve = folder / "loss.svg"
+    curve.write_text(as_svg(figure), encoding="utf-8")
+    say(f"loss curve in {curve}, samples in {folder / 'samples.txt'}")
 
 
 def build_and_serve(port: int | None) -> None:

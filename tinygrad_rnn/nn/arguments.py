@@ -34,7 +34,7 @@ def empty(*shape: int, dtype: Any = None) -> Any:
     Raises:
         DtypeError: if `dtype` is not a float.
     """
-    chosen = modes.float_dtype.get() if dtype is None else np.dtype(dtype)
+    chosen = np.dtype(modes.float_dtype.get() if dtype is None else dtype)
     if chosen.kind != "f":
         raise DtypeError(f"got dtype={chosen}; expected a float such as 'float32'")
     return np.empty(shape, chosen)

@@ -140,7 +140,9 @@ class AffineCell(Cell):
     """
 
     blocks: int  # the k above
-    weight_hr: Parameter | None = None  # only an LSTM with a projection has one
+    bias_ih: Any
+    bias_hh: Any
+    weight_hr: Any = None  # only an LSTM with a projection has one
 
     def __init__(
         self, input_size: int, hidden_size: int, state_size: int, bias: bool, dtype: Any
@@ -380,7 +382,7 @@ class LSTMCell(AffineCell):
 
     def reset_forget_bias(self, value: float) -> None:
         """Set the forget gate's bias, the sum of its two halves."""
-        if self.bias_ih is None or self.bias_hh is None:
+        if self.bias_ih is None:
             raise ValueError(
                 f"LSTMCell: got forget_bias={value} and bias=False; leave out one of them"
             )

@@ -54,7 +54,8 @@ def eye_(x: T) -> T:
     """
     if x.ndim != 2:
         raise ShapeError(f"eye_: got shape {x.shape}; expected a matrix, with 2 axes")
-    return write(x, np.eye(*x.shape))
+    rows, columns = x.shape
+    return write(x, np.eye(rows, columns))
 
 
 def xavier_uniform_(x: T, gain: float = 1.0, *, seed: Seed = None) -> T:

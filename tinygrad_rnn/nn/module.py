@@ -86,6 +86,7 @@ class Module:
         )
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Compute; see `forward`."""
         return self.forward(*args, **kwargs)
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -276,9 +277,9 @@ class Sequential(ModuleList):
         >>> import tinygrad_rnn as tg
         >>> from tinygrad_rnn import nn
         >>> nn.Sequential(nn.Linear(2, 8, seed=0), tg.tanh, nn.Linear(8, 1, seed=1))
-        Sequential                                   33 parameters
-        ├─ 0: Linear(in_features=2, out_features=8)  24
-        └─ 2: Linear(in_features=8, out_features=1)   9
+        Sequential                                    33 parameters
+        ├─ 0: Linear(in_features=2, out_features=8)   24
+        └─ 2: Linear(in_features=8, out_features=1)    9
     """
 
     def __init__(self, *modules: Any) -> None:

@@ -1,6 +1,5 @@
 r"""Normalization: features brought to mean 0 and variance 1."""
 
-import math
 from typing import Any
 
 import numpy as np

@@ -100,7 +100,7 @@ class RNNBase(Module):
     0 reverse, layer 1 forward and so on.
     """
 
-    cell_type: ClassVar[type[AffineCell]]
+    cell_type: ClassVar[Any]  # the class of the cells
 
     def __init__(
         self,
@@ -206,10 +206,10 @@ class RNNBase(Module):
         owner = type(self).__name__
         x = as_input(owner, input, self.cell().weight_ih)
         if x.ndim not in (2, 3):
-            batched = "(B, T, I)" if self.batch_first else "(T, B, I)"
+            batched, size = "B, T" if self.batch_first else "T, B", x.shape[-1]
             raise ShapeError(
-                f"{owner}: got input of shape {x.shape}, with {x.ndim} axes; expected {batched}, "
-                "or (T, I) for one sequence"
+                f"{owner}: got input of shape {x.shape}, with {x.ndim} axes; expected "
+                f"({batched}, {size}), or (T, {size}) for one sequence"
             )
         if x.ndim == 2:
             return x[:, None], False

@@ -13,11 +13,25 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.engine import Case, DtypeError, Integers, Misuse, Reals, ShapeError, op
+from tinygrad_rnn.engine import (
+    Case,
+    DtypeError,
+    Integers,
+    Misuse,
+    Reals,
+    ShapeError,
+    composed,
+    op,
+)
 from tinygrad_rnn.engine.modes import float_dtype
 from tinygrad_rnn.engine.operation import described
 from tinygrad_rnn.kernels.classification import softmax_cross_entropy
+from tinygrad_rnn.ops.activations import softplus
+from tinygrad_rnn.ops.elementwise import abs
 from tinygrad_rnn.ops.index import IndexingError, getitem, integers
+from tinygrad_rnn.ops.normalize import softmax
+from tinygrad_rnn.ops.reduce import mean, sum
+from tinygrad_rnn.ops.selection import clip
 
 __all__ = [
     "bce_with_logits",
@@ -41,16 +55,23 @@ def refuse_reduction(call: str, reduction: str) -> None:
         raise ValueError(f"{call}: got reduction={reduction!r}; expected 'mean', 'sum' or 'none'")
 
 
-def checked_targets(call: str, scores: Array, targets: Array, ignore_index: int) -> Array:
-    """Integer targets, one per row of scores over classes, each a class or to be ignored."""
-    targets = integers(call, "targets", targets)
+def classified(
+    call: str, scores: Array, targets: Array, weight: Any, ignore_index: int, reduction: str
+) -> tuple[Array, Array, Array, Array]:
+    """Scores as rows over classes, flat targets, and the weights of rows and of classes."""
+    refuse_reduction(call, reduction)
+    scores, targets = np.asarray(scores), integers(call, "targets", targets)
     if scores.ndim < 1 or targets.shape != scores.shape[:-1]:
         raise ShapeError(
             f"{call}: got targets of shape {targets.shape} for {described(scores)}; expected one "
             f"target per row of classes, shape {scores.shape[:-1]}: classes are the last axis"
         )
-    refuse_unknown(call, targets, scores.shape[-1], ignore_index)
-    return targets
+    classes, t = scores.shape[-1], targets.ravel()
+    refuse_unknown(call, t, classes, ignore_index)
+    x = scores.reshape(t.size, classes)
+    x = x if x.dtype.kind == "f" else x.astype(np.float64)
+    weights = class_weights(call, weight, classes, x.dtype)
+    return x, t, row_weights(t, weights, ignore_index, reduction), weights
 
 
 def refuse_unknown(call: str, targets: Array, classes: int, ignore_index: int) -> None:
@@ -76,12 +97,12 @@ def class_weights(call: str, weight: Any, classes: int, dtype: Any) -> Array:
     return weights
 
 
-def row_weights(targets: Array, weights: Array, ignore_index: int, reduction: str) -> Array:
-    """For each target 1, its share of the mean, or 0 to ignore it; flat."""
-    counts = targets.ravel() != ignore_index
+def row_weights(t: Array, weights: Array, ignore_index: int, reduction: str) -> Array:
+    """For each target 1, or its share of the mean, or 0 to ignore it."""
+    counts = t != ignore_index
     share = 1.0
     if reduction == "mean":
-        total = float(weights[targets.ravel()[counts]].sum())
+        total = float(weights[t[counts]].sum())
         share = 1 / total if total else math.nan
     return np.where(counts, share, 0.0).astype(weights.dtype)
 
@@ -154,19 +175,19 @@ def target_distribution(
     call = "target_distribution"
     targets = integers(call, "targets", targets)
     refuse_unknown(call, targets, classes, ignore_index)
-    refuse_options(call, label_smoothing, reduction)
+    refuse_smoothing(call, label_smoothing)
+    refuse_reduction(call, reduction)
     weights = class_weights(call, weight, classes, dtype or float_dtype.get())
-    r = row_weights(targets, weights, ignore_index, reduction)
+    r, t = row_weights(targets.ravel(), weights, ignore_index, reduction), targets.ravel()
     q = r[:, None] * (label_smoothing / max(classes, 1)) * weights
     counting = np.flatnonzero(r)
-    named = targets.ravel()[counting]
+    named = t[counting]
     q[counting, named] += r[counting] * (1 - label_smoothing) * weights[named]
     return q.reshape(*targets.shape, classes)
 
 
-def refuse_options(call: str, label_smoothing: float, reduction: str) -> None:
-    """Refuse options that make no sense."""
-    refuse_reduction(call, reduction)
+def refuse_smoothing(call: str, label_smoothing: float) -> None:
+    """Refuse a share that is none."""
     if not 0 <= label_smoothing <= 1:
         raise ValueError(
             f"{call}: got label_smoothing={label_smoothing}; expected a share, from 0 to 1"
@@ -263,29 +284,287 @@ def cross_entropy(
         >>> cross_entropy(np.array([[0.0, 0.0], [0.0, 100.0]]), np.array([0, 1])).round(4)
         np.float64(0.3466)
     """
-    call = "cross_entropy"
-    losses, _ = rowwise(call, 1.0, logits, targets, weight, ignore_index, label_smoothing, reduction)
+    z, t, r, weights = classified("cross_entropy", logits, targets, weight, ignore_index, reduction)
+    refuse_smoothing("cross_entropy", label_smoothing)
+    losses, _ = softmax_cross_entropy(z, t, r, weights, label_smoothing)
+    return reduced_rows(losses, r, np.shape(targets), reduction)
+
+
+def reduced_rows(losses: Array, r: Array, shape: tuple[int, ...], reduction: str) -> Array:
+    """Losses that hold their share of the mean already, reduced; NaN for the mean of nothing."""
     if reduction == "none":
-        return losses.reshape(np.shape(targets))
+        return losses.reshape(shape)
+    if reduction == "mean" and not r.any():
+        return np.full((), np.nan, losses.dtype)
     return losses.sum()
 
 
-def rowwise(
-    call: str,
-    v: Any,
+cross_entropy.defvjp(
+    lambda g, y, logits, targets, **options: cross_entropy_adjoint(g, logits, targets, **options),
+    None,
+)
+
+
+@op(
+    samples=[
+        Case(Reals(), Reals(4, 3), TARGETS),
+        Case(Reals(4), Reals(4, 3), TARGETS, label_smoothing=0.2, reduction="none"),
+        Case(Reals(), Reals(4, 3), np.array([2, -100, 0, 2]), weight=(0.5, 1.0, 2.0)),
+        Case(Reals(0), Reals(0, 3), np.zeros(0, np.int64), reduction="none"),
+    ],
+    misuses=[
+        Misuse(
+            (np.ones(()), np.ones((2, 3)), np.array([0, 3])),
+            IndexError,
+            "target 3 is not one of 3 classes",
+        )
+    ],
+    tex=r"#v \odot (\operatorname{softmax} #logits \odot \sum q - q)",
+    binds="product",
+)
+def cross_entropy_adjoint(
+    v: Array,
     logits: Array,
     targets: Array,
-    weight: Any,
-    ignore_index: int,
-    label_smoothing: float,
-    reduction: str,
-) -> tuple[Array, Array]:
-    """Each row's share of the loss, and its gradient in the logits, both times `v`."""
-    logits = np.asarray(logits)
-    refuse_options(call, label_smoothing, reduction)
-    targets = checked_targets(call, logits, targets, ignore_index)
-    z = logits.reshape(targets.size, logits.shape[-1])
-    weights = class_weights(call, weight, z.shape[1], z.dtype)
-    r = row_weights(targets, weights, ignore_index, reduction)
+    /,
+    weight: Any = None,
+    ignore_index: int = -100,
+    label_smoothing: float = 0.0,
+    reduction: str = "mean",
+) -> Array:
+    r"""The cotangent of the logits, $v\,(p \sum_c q_c - q)$; the adjoint of `cross_entropy`.
+
+    An op of its own, so that softmax and difference are one fused loop at first order and can
+    still be differentiated.
+
+    Args:
+        v: the cotangent of the loss: a scalar, or for the reduction "none" one for each target.
+        logits: `(…, C)`.
+        targets: as for `cross_entropy`, and so are the others.
+        weight: one per class.
+        ignore_index: a target that does not count.
+        label_smoothing: the share of each target that is spread over all classes.
+        reduction: "mean", "sum" or "none".
+
+    Raises:
+        IndexingError: naming a target that is not a class.
+
+    Derivation:
+        It is linear in $v$, and $q$ does not depend on the logits. With $p = \operatorname{softmax}
+        z$, the rule of softmax takes a cotangent $u$ to $p \odot (u - \sum u \odot p)$, and here
+        $u = \bar y \odot v \odot \sum q$:
+        $$\bar v = \sum (\bar y \odot (\operatorname{softmax} {\mathrm{logits}} \odot \sum q - q))$$
+        $$\bar {\mathrm{logits}} = v \odot \sum q \odot \operatorname{softmax} {\mathrm{logits}}
+          \odot (\bar y - \sum (\bar y \odot \operatorname{softmax} {\mathrm{logits}}))$$
+
+    Example:
+        >>> cross_entropy_adjoint(1.0, np.zeros((1, 2)), np.array([1]))
+        array([[ 0.5, -0.5]])
+    """
+    call = "cross_entropy_adjoint"
+    z, t, r, weights = classified(call, logits, targets, weight, ignore_index, reduction)
+    refuse_smoothing(call, label_smoothing)
     r = (r * np.ravel(v)).astype(z.dtype)
-    return softmax_cross_entropy(z, targets.ravel(), r, weights, label_smoothing)
+    return softmax_cross_entropy(z, t, r, weights, label_smoothing)[1].reshape(np.shape(logits))
+
+
+def distribution(scores: Any, targets: Any, options: dict[str, Any]) -> Any:
+    """The target distribution over the classes of some scores."""
+    return target_distribution(
+        targets, classes=scores.shape[-1], dtype=scores.dtype, **options
+    )
+
+
+def cotangent_vjp(g: Any, y: Any, v: Any, logits: Any, targets: Any, **options: Any) -> Any:
+    q = distribution(logits, targets, options)
+    slope = softmax(logits) * sum(q, axis=-1, keepdims=True) - q
+    return sum(g * slope, axis=-1 if options["reduction"] == "none" else None)
+
+
+def logits_vjp(g: Any, y: Any, v: Any, logits: Any, targets: Any, **options: Any) -> Any:
+    p = softmax(logits)
+    mass = sum(distribution(logits, targets, options), axis=-1, keepdims=True)
+    along_p = sum(g * p, axis=-1, keepdims=True)
+    return spread(v, options["reduction"]) * mass * p * (g - along_p)
+
+
+cross_entropy_adjoint.defvjp(cotangent_vjp, logits_vjp, None)
+
+
+@op(samples=CLASSIFIED, misuses=MISCLASSIFIED)
+def nll(
+    log_probs: Array,
+    targets: Array,
+    /,
+    weight: Any = None,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+) -> Array:
+    r"""The negative log-likelihood of target classes, $-\log p_t$, from log-probabilities.
+
+    `nll(log_softmax(z), t)` is `cross_entropy(z, t)`, in more passes.
+
+    Args:
+        log_probs: `(…, C)`; classes are the last axis.
+        targets: integers from 0 to $C - 1$, or `ignore_index`, of shape (…).
+        weight: one per class, `(C,)`. "mean" divides by the sum of the weights of the targets.
+        ignore_index: a target that does not count.
+        reduction: "mean", "sum" or "none".
+
+    Returns:
+        A scalar; for the reduction "none", the shape of the targets. The mean of no targets is NaN.
+
+    Raises:
+        IndexingError: naming a target that is not a class.
+        DtypeError: if the targets are not integers.
+        ShapeError: if shapes do not fit.
+
+    Derivation:
+        $\ell = -\sum q \odot \log p$ with the `target_distribution` $q$ is linear in the
+        log-probabilities,
+        $$\bar {\mathrm{log}}_{probs} = -\bar y \odot q$$
+
+    Example:
+        >>> nll(np.log([[0.5, 0.5], [0.2, 0.8]]), np.array([0, 1])).round(4)
+        np.float64(0.4581)
+    """
+    x, t, r, weights = classified("nll", log_probs, targets, weight, ignore_index, reduction)
+    losses, counting = np.zeros(len(x), x.dtype), np.flatnonzero(r)
+    named = t[counting]
+    losses[counting] = -r[counting] * weights[named] * x[counting, named]
+    return reduced_rows(losses, r, np.shape(targets), reduction)
+
+
+def nll_vjp(g: Any, y: Any, log_probs: Any, targets: Any, **options: Any) -> Any:
+    return -spread(g, options["reduction"]) * distribution(log_probs, targets, options)
+
+
+nll.defvjp(nll_vjp, None)
+
+
+def compared(call: str, prediction: Any, target: Any, reduction: str) -> None:
+    """Refuse a target that would be broadcast: a loss of all pairs is not what is meant."""
+    refuse_reduction(call, reduction)
+    if np.shape(target) not in ((), np.shape(prediction)):
+        raise ShapeError(
+            f"{call}: got a prediction of shape {np.shape(prediction)} and a target of shape "
+            f"{np.shape(target)}; expected equal shapes, or one number as the target: reshape one"
+        )
+
+
+def reduced(losses: Any, reduction: str) -> Any:
+    """Losses reduced to their mean or sum, or as they are."""
+    if reduction == "none":
+        return losses
+    return mean(losses) if reduction == "mean" else sum(losses)
+
+
+ABOVE, BELOW = Reals(2, 3, low=0.2, high=0.9), Reals(2, 3, low=-0.9, high=-0.2)
+APART = [Case(ABOVE, BELOW), Case(BELOW, ABOVE, reduction="sum"), Case(ABOVE, 0.0)]
+UNREDUCED = [Case(ABOVE, BELOW, reduction="none")]
+
+
+@composed(samples=[*APART, *UNREDUCED])
+def mse(prediction: Any, target: Any, reduction: str = "mean") -> Any:
+    r"""Squared error, $(x - t)^2$.
+
+    Args:
+        prediction: $x$, any shape.
+        target: $t$, of the same shape, or one number.
+        reduction: "mean", "sum" or "none".
+
+    Raises:
+        ShapeError: if the shapes differ.
+
+    Example:
+        >>> mse(np.array([1.0, 4.0]), np.array([1.0, 2.0]))
+        np.float64(2.0)
+    """
+    compared("mse", prediction, target, reduction)
+    error = prediction - target
+    return reduced(error * error, reduction)
+
+
+@composed(samples=[*APART, *UNREDUCED])
+def mae(prediction: Any, target: Any, reduction: str = "mean") -> Any:
+    r"""Absolute error, $|x - t|$; at its kink, 0, the derivative is taken as 0.
+
+    Args:
+        prediction: $x$, any shape.
+        target: $t$, of the same shape, or one number.
+        reduction: "mean", "sum" or "none".
+
+    Raises:
+        ShapeError: if the shapes differ.
+
+    Example:
+        >>> mae(np.array([1.0, 4.0]), np.array([1.0, 2.0]))
+        np.float64(1.0)
+    """
+    compared("mae", prediction, target, reduction)
+    return reduced(abs(prediction - target), reduction)
+
+
+@composed(samples=[*APART, Case(ABOVE, BELOW, delta=0.3), Case(ABOVE, BELOW, delta=2.0)])
+def huber(prediction: Any, target: Any, delta: float = 1.0, reduction: str = "mean") -> Any:
+    r"""Squared error near 0 and absolute error beyond $\delta$ (Huber 1964).
+
+    With the error $e = x - t$ and $c = \operatorname{clip}(e, -\delta, \delta)$ it is $c\,(e -
+    c/2)$: $\frac12 e^2$ where $|e| \le \delta$, $\delta\,(|e| - \frac12 \delta)$ beyond, and its
+    slope is $c$ everywhere.
+
+    Args:
+        prediction: $x$, any shape.
+        target: $t$, of the same shape, or one number.
+        delta: $\delta$, where the square ends.
+        reduction: "mean", "sum" or "none".
+
+    Raises:
+        ShapeError: if the shapes differ.
+        ValueError: unless `delta` is positive.
+
+    Example:
+        >>> huber(np.array([0.5, 3.0]), np.zeros(2), reduction="none")
+        array([0.125, 2.5  ])
+    """
+    compared("huber", prediction, target, reduction)
+    if not delta > 0:
+        raise ValueError(f"huber: got delta={delta}; expected a positive number")
+    error = prediction - target
+    clipped = clip(error, low=-delta, high=delta)
+    return reduced(clipped * (error - clipped / 2), reduction)
+
+
+@composed(
+    samples=[
+        Case(Reals(2, 3), Reals(2, 3, low=0, high=1)),
+        Case(Reals(2, 3), Reals(2, 3, low=0, high=1), Reals(3, low=0.5, high=2), reduction="sum"),
+        Case(Reals(2, 3), Reals(2, 3, low=0, high=1), reduction="none"),
+    ]
+)
+def bce_with_logits(
+    logits: Any, targets: Any, pos_weight: Any = None, reduction: str = "mean"
+) -> Any:
+    r"""Binary cross-entropy of a sigmoid, $-w\,t \log \sigma(z) - (1 - t) \log(1 - \sigma(z))$.
+
+    Computed as $w\,t \operatorname{softplus}(-z) + (1 - t) \operatorname{softplus}(z)$, which
+    neither overflows nor cancels.
+
+    Args:
+        logits: $z$, any shape.
+        targets: $t$, probabilities of the same shape, or one number.
+        pos_weight: $w$, how much a positive counts; it broadcasts. 1 unless given.
+        reduction: "mean", "sum" or "none".
+
+    Raises:
+        ShapeError: if the shapes differ.
+
+    Example:
+        >>> bce_with_logits(np.array([0.0, 1000.0]), np.array([1.0, 0.0]), reduction="none")
+        array([   0.69314718, 1000.        ])
+    """
+    compared("bce_with_logits", logits, targets, reduction)
+    positive = targets * softplus(-logits)
+    if pos_weight is not None:
+        positive = pos_weight * positive
+    return reduced(positive + (1 - targets) * softplus(logits), reduction)

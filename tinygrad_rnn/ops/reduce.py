@@ -361,7 +361,7 @@ def var(x: Array, /, axis: Axis = None, correction: float = 0, keepdims: bool = 
 @var.defvjp
 def var_vjp(g: Any, y: Any, x: Any, axis: Axis, correction: float, keepdims: bool) -> Any:
     slope = 2 * g / (count(x, axis) - correction)
-    return kept(slope, x, axis, keepdims) * (x - x.mean(axis=axis, keepdims=True))
+    return kept(slope, x, axis, keepdims) * (x - mean(x, axis, keepdims=True))
 
 
 @op(
@@ -399,7 +399,7 @@ def std(x: Array, /, axis: Axis = None, correction: float = 0, keepdims: bool = 
 @std.defvjp
 def std_vjp(g: Any, y: Any, x: Any, axis: Axis, correction: float, keepdims: bool) -> Any:
     slope = g / ((count(x, axis) - correction) * where(y == 0, 1.0, y))
-    return kept(slope, x, axis, keepdims) * (x - x.mean(axis=axis, keepdims=True))
+    return kept(slope, x, axis, keepdims) * (x - mean(x, axis, keepdims=True))
 
 
 @op(
@@ -427,6 +427,8 @@ def logsumexp(x: Array, /, axis: Axis = None, keepdims: bool = False) -> Array:
         >>> logsumexp(np.array([[0.0, 0.0], [1000.0, -np.inf]]), axis=1)
         array([6.93147181e-01, 1.00000000e+03])
     """
+    x = np.asarray(x)
+    x = x if x.dtype.kind == "f" else x.astype(np.float64)
     m = greatest(x, axis=axis, keepdims=True, initial=-np.inf)
     origin = np.where(np.isfinite(m), m, 0)
     with np.errstate(divide="ignore", over="ignore"):

@@ -104,8 +104,8 @@ def loss_curve(
     Args:
         data: a journal's path or entries, or what `loss_series` made of them.
         x: what runs to the right, if a journal is given: `tokens`, `seconds` or `step`.
-        smoothing: the weight of the past in a running mean of the training loss, 0 to below 1;
-            what was measured then stays behind it, faint.
+        smoothing: the weight that a value loses per entry in a running mean of the training loss,
+            0 to below 1; what was measured then stays behind it, faint.
         baselines: losses to compare with, as named lines.
         title: what is measured.
         x_label: what runs to the right, in words.
@@ -127,7 +127,7 @@ def loss_curve(
             labels.append((f"{name} {level:.2f}", level, LIGHT.muted))
         if smoothing:
             axes.plot(xs, ys, color=LIGHT.value, linewidth=0.8, alpha=0.35)
-            ys = running_mean(ys, smoothing)
+            ys = smoothed(ys, smoothing)
         axes.plot(xs, ys, color=LIGHT.value)
         labels.append((f"training {ys[-1]:.2f}", ys[-1], LIGHT.value))
         later = np.asarray(held_out["y"], float)
@@ -141,21 +141,28 @@ def loss_curve(
     return figure
 
 
-def running_mean(ys: ArrayLike, weight: float) -> Floats:
-    r"""An exponential running mean that starts at the first value, not at zero.
+def smoothed(ys: ArrayLike, weight: float) -> Floats:
+    r"""A running mean that looks both ways, so that it does not lag behind.
 
-    $$m_t = \frac{\sum_{s \le t} w^{t-s} y_s}{\sum_{s \le t} w^{t-s}}$$
+    $$m_t = \frac{\sum_s w^{|t-s|} y_s}{\sum_s w^{|t-s|}}$$
 
     Example:
-        >>> running_mean([4.0, 2.0, 2.0], 0.5)
-        array([4.        , 2.66666667, 2.28571429])
+        >>> smoothed([4.0, 2.0, 2.0], 0.5)
+        array([3.14285714, 2.5       , 2.28571429])
     """
-    total = norm = 0.0
-    means = []
-    for y in np.asarray(ys, float):
-        total, norm = weight * total + y, weight * norm + 1.0
-        means.append(total / norm)
-    return np.array(means)
+    y = np.asarray(ys, float)
+    past = decayed_sums(y, weight), decayed_sums(np.ones_like(y), weight)
+    future = decayed_sums(y[::-1], weight)[::-1], past[1][::-1]
+    means: Floats = (past[0] + future[0] - y) / (past[1] + future[1] - 1.0)
+    return means
+
+
+def decayed_sums(ys: Floats, weight: float) -> Floats:
+    r"""$s_t = w s_{t-1} + y_t$, from $s_0 = 0$."""
+    sums, total = np.empty_like(ys), 0.0
+    for t, y in enumerate(ys):
+        sums[t] = total = weight * total + y
+    return sums
 
 
 def gradient_by_lag(
@@ -219,7 +226,7 @@ def label_ends(axes: "Axes", labels: Sequence[tuple[str, float, str]]) -> None:
         axes: with all lines drawn.
         labels: for each line its text, the value where it ends, and its colour.
     """
-    height = 0.7 * axes.figure.get_figheight() * 72  # of the axes, in points, about
+    height = 0.7 * axes.figure.bbox.height / axes.figure.dpi * 72  # of the axes, in points, about
     to_axes = axes.transData + axes.transAxes.inverted()
     ends = [float(to_axes.transform((0.0, y))[1]) * height for _, y, _ in labels]
     order = sorted(range(len(labels)), key=lambda i: ends[i])
@@ -238,7 +245,7 @@ def label_ends(axes: "Axes", labels: Sequence[tuple[str, float, str]]) -> None:
         )
 
 
-def thousands(x: float, _: int = 0) -> str:
+def thousands(x: float, _: float = 0.0) -> str:
     """A tick's number: 1500000 as 1.5 M.
 
     Example:

@@ -10,15 +10,13 @@ Example:
     >>> x = tg.tensor(3.0, requires_grad=True, name="x")
     >>> drawing = plot.graph(x * x + x)
     >>> drawing
-    <drawing of 3 nodes, 318 × 108>
+    <drawing of 3 nodes, 235 × 113>
 """
 
 import xml.etree.ElementTree as ET
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from tinygrad_rnn.engine import Tensor
 from tinygrad_rnn.engine.backward import PART
@@ -27,19 +25,26 @@ from tinygrad_rnn.plot.notation import (
     applied,
     brief,
     brief_cotangent,
-    number,
+    constant,
     split_name,
     width_of,
 )
-from tinygrad_rnn.plot.palette import DARK, Palette, variable
 from tinygrad_rnn.plot.replay import LIMIT, Node, backward_visits, nodes_of
+from tinygrad_rnn.plot.svg import (
+    SIZE,
+    Runs,
+    along,
+    curve,
+    fixed,
+    length,
+    lower_band,
+    sheet,
+    tip,
+    write,
+)
 
 MARGIN = 14.0
 TITLE, LINE, BAND = 20.0, 17.0, 22.0  # heights of a box's three rows
-ARROW, LOWERED = 6.0, 3.5
-SIZE = {"title": 15.5, "value": 12.5, "cotangent": 12.5, "share": 11.5}
-
-Runs = list[tuple[str, str]]  # of (class, text): a line of text in several styles
 
 
 @dataclass(frozen=True)
@@ -154,9 +159,7 @@ class Picture:
         x, y = self.turned(point)
         return x + MARGIN, y + MARGIN
 
-    def draw_arrows(
-        self, root: ET.Element, arrows: list[tuple[Node, int]], layout: Layout
-    ) -> None:
+    def draw_arrows(self, root: ET.Element, arrows: list[tuple[Node, int]], layout: Layout) -> None:
         """All arrows, then what is written on them, so that no line crosses a text."""
         lines = ET.SubElement(root, "g", {"class": "edges"})
         texts = ET.SubElement(root, "g", {"class": "shares"})
@@ -212,32 +215,6 @@ def name_runs(name: str) -> Runs:
     return [run for run in (("name", stem), ("subscript", subscript)) if run[1]]
 
 
-def constant(x: Any) -> str | None:
-    """A plain operand as it is written beside the op."""
-    return None if x is None else number(np.asarray(x)[()])
-
-
-def sheet(width: float, height: float, count: int) -> ET.Element:
-    """An empty page of paper, in the colours of the site or of the reader's scheme."""
-    root = ET.Element(
-        "svg",
-        {
-            "xmlns": "http://www.w3.org/2000/svg",
-            "class": "tg-graph",
-            "viewBox": f"0 0 {fixed(width)} {fixed(height)}",
-            "width": fixed(width),
-            "height": fixed(height),
-            "style": f"max-width: {fixed(width)}px; min-width: {fixed(0.72 * width)}px",
-            "role": "img",
-        },
-    )
-    ET.SubElement(root, "title").text = f"Computation graph of {count} nodes"
-    ET.SubElement(root, "style").text = STYLE
-    page = {"class": "page", "width": fixed(width), "height": fixed(height), "rx": "8"}
-    ET.SubElement(root, "rect", page)
-    return root
-
-
 def draw_box(root: ET.Element, node: Node, size: Point, centre: Point, *, last: bool) -> None:
     """A node's box: what it is, its value, and below that its cotangent."""
     (width, height), (x, y) = size, centre
@@ -246,12 +223,13 @@ def draw_box(root: ET.Element, node: Node, size: Point, centre: Point, *, last: 
     group = ET.SubElement(root, "g", {"class": f"node {kind}" + " output" * last})
     ET.SubElement(group, "title").text = described(node)
     radius = 7.0 if node.op else 15.0
-    frame = dict(zip(("x", "y", "width", "height"), map(fixed, (left, top, width, height)), strict=True))
-    ET.SubElement(group, "rect", {"class": "box", **frame, "rx": fixed(radius)})
+    sides = {"x": left, "y": top, "width": width, "height": height, "rx": radius}
+    frame = {side: fixed(number) for side, number in sides.items()}
+    ET.SubElement(group, "rect", {"class": "box", **frame})
     if node.cotangent is not None:
-        band = lower_band(left, top + height - BAND, width, radius)
+        band = lower_band(left, top + height - BAND, width, BAND, radius)
         ET.SubElement(group, "path", {"class": "band", "d": band})
-        ET.SubElement(group, "rect", {"class": "outline", **frame, "rx": fixed(radius)})
+        ET.SubElement(group, "rect", {"class": "outline", **frame})
         text = brief_cotangent(node.cotangent)
         write(group, "cotangent", x, top + height - BAND / 2 + 4.5, [("", text)])
     line = top + 18
@@ -261,23 +239,6 @@ def draw_box(root: ET.Element, node: Node, size: Point, centre: Point, *, last: 
     write(group, "value", x, line - 1, value_row(node))
 
 
-def write(parent: ET.Element, kind: str, x: float, y: float, runs: Runs) -> None:
-    """A line of text, centred."""
-    text = ET.SubElement(parent, "text", {"class": kind, "x": fixed(x), "y": fixed(y)})
-    lowered = 0.0
-    for style, words in runs:
-        drop = LOWERED if style == "subscript" else 0.0
-        run = ET.SubElement(text, "tspan", {"class": style} if style else {})
-        if drop != lowered:
-            run.set("dy", fixed(drop - lowered))
-        run.text, lowered = words, drop
-
-
-def length(runs: Runs, size: float) -> float:
-    """About how wide a line of text is."""
-    return sum(width_of(words, size * (0.7 if style == "subscript" else 1)) for style, words in runs)
-
-
 def described(node: Node) -> str:
     """What a pointer that rests on a box is told."""
     name = f"{node.name}: " if node.name else ""
@@ -285,91 +246,3 @@ def described(node: Node) -> str:
     if isinstance(node.value, tuple):
         return f"{name}{made}{len(node.value)} arrays"
     return f"{name}{made}{node.value.dtype} {node.value.shape}"
-
-
-def curve(points: list[Point], down: bool) -> str:
-    """A smooth path: straight through layers, bent between them."""
-    path = f"M{pair(points[0])}"
-    for k in range(1, len(points)):
-        (x0, y0), (x1, y1) = points[k - 1], points[k]
-        bent = (x0 if down else y0) != (x1 if down else y1)
-        if bent:
-            mx, my = midpoint(points[k - 1], points[k])
-            turns = ((x0, my), (x1, my)) if down else ((mx, y0), (mx, y1))
-            path += f"C{pair(turns[0])} {pair(turns[1])} {pair(points[k])}"
-        elif points[k] != points[k - 1]:
-            path += f"L{pair(points[k])}"
-    return path
-
-
-def tip(point: Point, down: bool) -> str:
-    """An arrow's head."""
-    x, y = point
-    along, across = ARROW, 0.55 * ARROW
-    corners = [(x - across, y - along), (x + across, y - along)] if down else [
-        (x - along, y - across), (x - along, y + across)]
-    return f"M{pair(point)}L{pair(corners[0])}L{pair(corners[1])}Z"
-
-
-def lower_band(left: float, top: float, width: float, radius: float) -> str:
-    """The lower part of a rounded box."""
-    side = BAND - radius
-    return (
-        f"M{pair((left, top))}h{fixed(width)}v{fixed(side)}"
-        f"a{radius:g} {radius:g} 0 0 1 {-radius:g} {radius:g}h{fixed(2 * radius - width)}"
-        f"a{radius:g} {radius:g} 0 0 1 {-radius:g} {-radius:g}Z"
-    )
-
-
-def midpoint(a: Point, b: Point) -> Point:
-    """The point halfway between two."""
-    return (a[0] + b[0]) / 2, (a[1] + b[1]) / 2
-
-
-def along(a: Point, b: Point, t: float, down: bool) -> Point:
-    """The point at `t` of the bend from `a` to `b`, a cubic Bézier curve."""
-    level = t * t * (3 - 2 * t)  # across the arrow, where the control points are at the ends
-    ahead = 1.5 * t * (1 - t) + t**3  # along it, where both are in the middle
-    tx, ty = (level, ahead) if down else (ahead, level)
-    return a[0] + tx * (b[0] - a[0]), a[1] + ty * (b[1] - a[1])
-
-
-def pair(point: Point) -> str:
-    """A point in a path."""
-    return f"{fixed(point[0])} {fixed(point[1])}"
-
-
-def fixed(x: float) -> str:
-    """A coordinate, in tenths of a pixel."""
-    return f"{round(x, 1) + 0.0:g}" if abs(x) < 1e5 else f"{x:.0f}"
-
-
-def variables(palette: Palette) -> str:
-    """A palette as CSS variables."""
-    names = (role.name for role in fields(palette))
-    return " ".join(f"--tg-{name.replace('_', '-')}: {getattr(palette, name)};" for name in names)
-
-
-# `:root` matches only where the picture is a document of its own, so it never restyles a page.
-STYLE = f"""
-.tg-graph {{ font-family: var(--tg-sans, Inter, Helvetica, Arial, "Noto Sans CJK KR", sans-serif); }}
-.tg-graph text {{ text-anchor: middle; fill: {variable("ink")}; }}
-.tg-graph .page {{ fill: {variable("paper")}; }}
-.tg-graph .edge {{ fill: none; stroke: {variable("value")}; stroke-width: 1.3; }}
-.tg-graph .tip {{ fill: {variable("value")}; }}
-.tg-graph .box {{ fill: {variable("paper")}; stroke: {variable("muted")}; stroke-width: 1.2; }}
-.tg-graph .outline {{ fill: none; stroke: {variable("muted")}; stroke-width: 1.2; }}
-.tg-graph .leaf .box {{ fill: {variable("value_tint")}; }}
-.tg-graph .constant .box {{ fill: none; stroke-dasharray: 3 3; }}
-.tg-graph .output .box, .tg-graph .output .outline {{ stroke: {variable("ink")}; stroke-width: 2; }}
-.tg-graph .band {{ fill: {variable("cotangent_tint")}; }}
-.tg-graph .title {{ font-size: {SIZE["title"]}px; }}
-.tg-graph .symbol {{ font-weight: 600; }}
-.tg-graph .name, .tg-graph .subscript {{ fill: {variable("ink")}; font-style: italic; }}
-.tg-graph .subscript {{ font-size: 70%; }}
-.tg-graph .value, .tg-graph .cotangent {{ font-size: {SIZE["value"]}px; font-variant-numeric: tabular-nums; }}
-.tg-graph .value {{ fill: {variable("value")}; }}
-.tg-graph .cotangent {{ fill: {variable("cotangent")}; }}
-.tg-graph .share {{ font-size: {SIZE["share"]}px; fill: {variable("cotangent")}; }}
-@media (prefers-color-scheme: dark) {{ .tg-graph:root {{ {variables(DARK)} }} }}
-"""

@@ -28,6 +28,8 @@ Floats = NDArray[np.float64]
 
 SHADES = 32  # strengths of ink; finer ones cannot be seen
 NUMBERED = 150  # cells, up to which a matrix shows its numbers
+PALE = 0.42  # full ink under numbers: any more, and they lose their contrast in the dark
+SQUARE = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1], [-1, -1]]) / 2
 VISIBLE = {" ": "␣", "\n": "↵", "\t": "⇥"}
 
 
@@ -115,10 +117,10 @@ def matrix_heatmap(
         figure = new_figure(*size_of(m.shape, *cell, (1.6, 9.0)))
         axes, key = cell_axes(figure, title, with_key=not written)
         top = full_ink(m, limit)
-        draw_cells(axes, m, top)
+        draw_cells(axes, m, top, PALE if written else 1.0)
         name_ticks(axes, rows, columns)
         if written:
-            write_numbers(axes, m, top)
+            write_numbers(axes, m)
         else:
             draw_key(key, top)
     return figure
@@ -154,7 +156,7 @@ def full_ink(m: Floats, limit: float | None) -> float:
     return float(finite.max()) if finite.size and finite.max() > 0 else 1.0
 
 
-def draw_cells(axes: "Axes", m: Floats, limit: float) -> None:
+def draw_cells(axes: "Axes", m: Floats, limit: float, full: float = 1.0) -> None:
     """A matrix as squares of ink; all of one strength are one path, which keeps files small."""
     from matplotlib.patches import PathPatch
     from matplotlib.path import Path
@@ -162,11 +164,12 @@ def draw_cells(axes: "Axes", m: Floats, limit: float) -> None:
     shades = np.rint(SHADES * np.clip(np.nan_to_num(m) / limit, -1, 1)).astype(int)
     for shade in np.unique(shades[shades != 0]):
         where = np.argwhere(shades == shade)
-        corners = where[:, None, ::-1] + np.array([[-1, -1], [1, -1], [1, 1], [-1, 1], [-1, -1]]) / 2
+        corners = where[:, None, ::-1] + SQUARE
         codes = [Path.MOVETO, Path.LINETO, Path.LINETO, Path.LINETO, Path.CLOSEPOLY]
         path = Path(corners.reshape(-1, 2), codes * len(where))
         colour = LIGHT.value if shade > 0 else LIGHT.ochre
-        axes.add_patch(PathPatch(path, facecolor=colour, alpha=abs(shade) / SHADES, linewidth=0))
+        ink = full * abs(shade) / SHADES
+        axes.add_patch(PathPatch(path, facecolor=colour, alpha=ink, linewidth=0))
     axes.set_xlim(-0.5, m.shape[1] - 0.5)
     axes.set_ylim(m.shape[0] - 0.5, -0.5)
 
@@ -181,9 +184,7 @@ def draw_key(key: "Axes", limit: float) -> None:
     key.tick_params(axis="y", length=0, labelsize=8)
 
 
-def name_ticks(
-    axes: "Axes", rows: Sequence[str] | None, columns: Sequence[str] | None
-) -> None:
+def name_ticks(axes: "Axes", rows: Sequence[str] | None, columns: Sequence[str] | None) -> None:
     """Names beside rows and above columns; nothing where there are none."""
     axes.set_xticks(np.arange(len(columns or ())), columns or ())
     axes.set_yticks(np.arange(len(rows or ())), rows or ())
@@ -191,9 +192,7 @@ def name_ticks(
     axes.xaxis.tick_top()
 
 
-def write_numbers(axes: "Axes", m: Floats, limit: float) -> None:
-    """Each value in its cell, legible on any strength of ink."""
+def write_numbers(axes: "Axes", m: Floats) -> None:
+    """Each value in its cell."""
     for (i, j), x in np.ndenumerate(m):
-        strong = abs(x) > 0.55 * limit
-        colour = LIGHT.paper if strong else LIGHT.ink
-        axes.text(j, i, number(x), color=colour, size=9, ha="center", va="center")
+        axes.text(j, i, number(x), size=9, ha="center", va="center")

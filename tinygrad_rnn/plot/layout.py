@@ -256,9 +256,7 @@ def crossings_after(mesh: Mesh, order: list[list[int]], i: int) -> int:
     ends = sorted(
         (left[s], right[t], offset) for s, t, offset in mesh.links if s in left and t in right
     )
-    return sum(
-        a[0] < b[0] and a[1:] > b[1:] for k, b in enumerate(ends) for a in ends[:k]
-    )
+    return sum(a[0] < b[0] and a[1:] > b[1:] for k, b in enumerate(ends) for a in ends[:k])
 
 
 def coordinates(mesh: Mesh, order: list[list[int]], gap: float) -> list[float]:

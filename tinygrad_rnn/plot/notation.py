@@ -39,7 +39,7 @@ SYMBOLS = {
     "sigmoid": "σ",
     "transpose": "ᵀ",
 }
-INFIX = frozenset("add sub mul div pow matmul eq ne lt le gt ge".split())
+INFIX = {"add", "sub", "mul", "div", "pow", "matmul", "eq", "ne", "lt", "le", "gt", "ge"}
 
 
 def number(x: Any) -> str:
@@ -97,6 +97,11 @@ def applied(op: Operation, operands: list[str | None]) -> str:
     if op.name == "neg" and written:
         return f"−{written[0]}"
     return f"{symbol(op)}({', '.join(written)})" if written else symbol(op)
+
+
+def constant(x: Any) -> str | None:
+    """A plain number among an op's operands, as text."""
+    return None if x is None else number(np.asarray(x)[()])
 
 
 def split_name(name: str) -> tuple[str, str]:

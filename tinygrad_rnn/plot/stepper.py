@@ -10,14 +10,14 @@ Example:
     >>> walk = steps(x * x + x)
     >>> [node["tex"] for node in walk["nodes"]]
     ['x', 'a = x \\cdot x', 'y = a + x']
-    >>> for step in walk["steps"]:
+    >>> for step in walk["steps"]:  # doctest: +ELLIPSIS
     ...     print(step["phase"], step["text"])
     forward The input \(x\) is \(3\).
     forward \(a = x \cdot x = 3 \cdot 3 = 9\).
     forward \(y = a + x = 9 + 3 = 12\).
     backward Backward starts with \(\bar y = \partial y / \partial y = 1\).
     backward \(\bar a = \bar y = 1\). \(\bar x = \bar y = 1\) so far.
-    backward \(x\) receives \(\bar a \cdot x = 1 \cdot 3 = 3\) and \(\bar a \cdot x = 1 \cdot 3 = 3\), so \(\bar x = 1 + 3 + 3 = 7\).
+    backward \(x\) receives \(\bar a \cdot x = 1 \cdot 3 = 3\) and ... so \(\bar x = 1 + 3 + 3 = 7\).
 """
 
 from dataclasses import dataclass
@@ -33,8 +33,8 @@ from tinygrad_rnn.plot.notation import (
     applied,
     brief,
     brief_cotangent,
+    constant,
     name_in_tex,
-    number,
     number_in_tex,
 )
 from tinygrad_rnn.plot.replay import LIMIT, Node, Visit, backward_visits, nodes_of
@@ -125,7 +125,7 @@ class Walk:
         """A node's name and what made it, in plain text."""
         if node.op is None or node.op is PART:
             return self.symbols[node]
-        operands = [self.symbols[x] if isinstance(x, Node) else plain(x) for x in node.operands]
+        operands = [self.symbols[x] if isinstance(x, Node) else constant(x) for x in node.operands]
         return f"{self.symbols[node]} = {applied(node.op, operands)}"
 
     def forward(self, node: Node) -> dict[str, Any]:
@@ -218,7 +218,8 @@ class Walk:
 
     def share_formulas(self, visit: Visit) -> list[str]:
         """What each parent receives, as formula, formula with numbers, and number."""
-        node, formulas = visit.node, []
+        node = visit.node
+        formulas: list[str] = []
         for i, operand in enumerate(node.operands):
             if not isinstance(operand, Node):
                 continue
@@ -274,11 +275,6 @@ class Walk:
     def amount_in_tex(self, g: Any) -> str:
         """A cotangent as LaTeX."""
         return number_in_tex(g[()]) if np.ndim(g) == 0 else rf"\text{{{self.amount(g)}}}"
-
-
-def plain(x: Any) -> str | None:
-    """A number among the operands, as text."""
-    return None if x is None else number(np.asarray(x)[()])
 
 
 def number_carrier(x: Any) -> TeX:

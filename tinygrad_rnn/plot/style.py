@@ -104,7 +104,8 @@ def styled() -> Iterator[None]:
 
 def new_figure(width: float, height: float) -> "Figure":
     """An empty figure, in inches. It belongs to no window, and notebooks show it as SVG."""
-    return figure_class()(figsize=(width, height))
+    figure: Figure = figure_class()(figsize=(width, height))
+    return figure
 
 
 @cache

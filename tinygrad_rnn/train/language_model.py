@@ -95,7 +95,7 @@ class LanguageModel(nn.Module):
     def loss(self, inputs: Ids, targets: Ids, carry: Any) -> tuple[Tensor, Any]:
         """The mean cross-entropy of the targets (T, B), in nats, and the state after the last."""
         logits, carry = self(inputs, carry)
-        return cross_entropy(logits.reshape(-1, logits.shape[-1]), targets.reshape(-1)), carry
+        return cross_entropy(logits, targets), carry
 
     def step(self, carry: Any, token: int) -> tuple[Any, NDArray[np.floating]]:
         """One time step without a graph, for `tinygrad_rnn.decode.generate`.
