@@ -236,6 +236,7 @@ def test_downloads_are_listed_before_the_pages_own_links(render):
         ("Record (JSON)", "recorded/record.json"),
         ("More", "https://example.org"),
     ]
+    assert list(block.iter("p")) == []
 
 
 def test_a_block_may_stand_in_a_list(render):

@@ -1,5 +1,6 @@
 import builtins
 import json
+import subprocess
 import sys
 import types
 
@@ -241,3 +242,13 @@ class TestMistakes:
             a_chapter().figure(
                 "f", nothing, data={"loss": [1.0]}, band={"lost": (0, 1)}, alt="a", caption="c"
             )
+
+
+def test_a_script_needs_nothing_but_numpy_to_speak():
+    """A notebook or a browser may lack matplotlib, and everything that the site is built with."""
+    heavy = "{'matplotlib', 'markdown', 'mkdocs', 'jupytext', 'rich', 'typer', 'yaml', 'numba'}"
+    code = f"import sys, tinygrad_rnn.book; print(sorted({heavy} & sys.modules.keys()))"
+    outcome = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert outcome.stdout == "[]\n"

@@ -55,12 +55,15 @@ def test_what_needs_nothing_is_left_alone():
     assert readable(docstring) == docstring
 
 
-def test_the_extension_rewrites_what_griffe_loads(tmp_path):
-    (tmp_path / "numbers_.py").write_text(
-        '"""Numbers.\n\nExample:\n    >>> 1\n    1\n"""\n\ndef bare(): ...\n', "utf-8"
+def test_the_extension_rewrites_a_module_and_what_is_in_it(tmp_path):
+    (tmp_path / "squares_.py").write_text(
+        '"""Squares.\n\nExample:\n    >>> 1\n    1\n"""\n\n'
+        'def square(x):\n    """Square.\n\n    Example:\n        >>> 1\n        1\n    """\n',
+        "utf-8",
     )
     module = griffe.load(
-        "numbers_", search_paths=[tmp_path], extensions=griffe.Extensions(Docstrings())
+        "squares_", search_paths=[tmp_path], extensions=griffe.Extensions(Docstrings())
     )
-    kinds = [section.kind.value for section in module.docstring.parse("google")]
-    assert kinds == ["text", "examples"]
+    for documented in (module, module["square"]):
+        kinds = [section.kind.value for section in documented.docstring.parse("google")]
+        assert kinds == ["text", "examples"]

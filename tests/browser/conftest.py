@@ -87,7 +87,7 @@ def site(shared: Path) -> Path:
         return Path(built).resolve()
 
     def build(folder: Path) -> None:
-        command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet"]
+        command = [sys.executable, "-m", "mkdocs", "build", "--strict"]
         done = subprocess.run(
             [*command, "--site-dir", str(folder)],
             cwd=ROOT,

@@ -1,7 +1,9 @@
 """Every op is tested because it is declared: this file names none of them."""
 
+import doctest
 import inspect
 import re
+import sys
 
 import numpy as np
 import pytest
@@ -53,6 +55,12 @@ class TestDeclaration:
         op = REGISTRY[name]
         assert op.samples
         assert ">>>" in op.__doc__ or not op.differentiable
+        module = sys.modules[op.__module__]
+        example = doctest.DocTestParser().get_doctest(op.__doc__, vars(module).copy(), name, "", 0)
+        said = []
+        flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+        doctest.DocTestRunner(optionflags=flags).run(example, out=said.append)
+        assert not said, "".join(said)
 
     def test_the_derivation_ends_in_the_formula_that_the_rule_computes(self, name):
         op = REGISTRY[name]

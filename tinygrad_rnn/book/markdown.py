@@ -250,6 +250,14 @@ class Downloads(Recorded):
             link.set("download", "")
         return block
 
+    def on_end(self, block: ET.Element) -> None:
+        """Let a list of the page's own, which joins this one, look like it."""
+        for item in block.iter("li"):
+            for paragraph in item.findall("p"):
+                item.text, inner = paragraph.text, list(paragraph)
+                item.remove(paragraph)
+                item.extend(inner)
+
 
 class Figure(Recorded):
     """`/// figure | 05.loss`: the drawing, its caption, and its data behind a fold."""

@@ -26,6 +26,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 
 from tinygrad_rnn.book import figures
+from tinygrad_rnn.book.badges import BOUND, largest_error
 from tinygrad_rnn.book.bands import Band, Within, band_of
 from tinygrad_rnn.book.presentation import as_markdown, quantity
 from tinygrad_rnn.book.record import (
@@ -318,15 +319,16 @@ class Chapter:
         *inputs: Any,
         using: Callable[..., Any] | None = None,
         error: float | None = None,
-        bound: float = 1e-7,
+        bound: float = BOUND,
         name: str | None = None,
     ) -> float:
         """Check the derivative that an object's docstring derives, and record the largest error.
 
         Args:
             of: what has the `Derivation:` in its docstring; an op, a cell, any function or class.
-            *inputs: where to check it; an op has samples of its own.
-            using: what to differentiate, if `of` does not map tensors to one tensor.
+            *inputs: where to check it; an op has samples of its own. A cell is checked by its
+                parameters, too.
+            using: what to differentiate, if that is another function.
             error: the largest relative error, if the script measured it by other means.
             bound: the largest error that the page's badge may carry.
             name: what the page calls it, by default its own name in lower case.
@@ -336,14 +338,13 @@ class Chapter:
 
         Raises:
             GradcheckError: if an error found here is above the bound.
+            TypeError: if there is nothing to differentiate by.
         """
         described = of if hasattr(of, "__qualname__") else type(of)
         name = name or described.__name__.lower()
         self._admit(name, "derivation")
         if error is None:
-            from tinygrad_rnn.engine.checking import gradcheck
-
-            error = gradcheck(using or of, *inputs, tolerance=bound).largest_error
+            error = largest_error(of, *inputs, using=using, bound=bound)
         self.record.derivations[name] = DerivationCheck(self._path(described), error, bound)
         print(f"derivation {name}: largest relative error {error:.1e} (bound {bound:.0e})")
         return error

@@ -41,6 +41,10 @@ class Docstrings(griffe.Extension):
     """Rewrites the docstring of everything that Griffe has loaded."""
 
     def on_object(self, *, obj: griffe.Object, **_: Any) -> None:
-        """Rewrite one."""
+        """Rewrite the docstring of a module's member."""
         if obj.docstring is not None:
             obj.docstring.value = readable(obj.docstring.value)
+
+    def on_package(self, *, pkg: griffe.Module, **_: Any) -> None:
+        """Rewrite the docstring of the module that holds all others."""
+        self.on_object(obj=pkg)

@@ -31,7 +31,7 @@ the registry's tests:
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import numpy as np
 
@@ -41,6 +41,8 @@ from tinygrad_rnn.engine.samples import Case, Misuse
 Forward = Callable[..., Any]
 Function = TypeVar("Function", bound=Callable[..., Any])
 Rule = Callable[..., Any]
+Unary = Callable[[Any], Any]
+Binary = Callable[[Any, Any], Any]
 Inputs = tuple[Any, ...]
 Params = Mapping[str, Any]
 
@@ -93,25 +95,25 @@ class Carrier:
         return self.apply(op, inputs, op.defaults)
 
     if TYPE_CHECKING:  # what the declarations attach, for type checkers
-        __add__: Callable[[Any], Any]
-        __radd__: Callable[[Any], Any]
-        __sub__: Callable[[Any], Any]
-        __rsub__: Callable[[Any], Any]
-        __mul__: Callable[[Any], Any]
-        __rmul__: Callable[[Any], Any]
-        __truediv__: Callable[[Any], Any]
-        __rtruediv__: Callable[[Any], Any]
-        __pow__: Callable[[Any], Any]
-        __rpow__: Callable[[Any], Any]
-        __matmul__: Callable[[Any], Any]
-        __rmatmul__: Callable[[Any], Any]
-        __neg__: Callable[[], Any]
-        __abs__: Callable[[], Any]
-        __getitem__: Callable[[Any], Any]
-        __lt__: Callable[[Any], Any]
-        __le__: Callable[[Any], Any]
-        __gt__: Callable[[Any], Any]
-        __ge__: Callable[[Any], Any]
+        __add__: Binary
+        __radd__: Binary
+        __sub__: Binary
+        __rsub__: Binary
+        __mul__: Binary
+        __rmul__: Binary
+        __truediv__: Binary
+        __rtruediv__: Binary
+        __pow__: Binary
+        __rpow__: Binary
+        __matmul__: Binary
+        __rmatmul__: Binary
+        __neg__: Unary
+        __abs__: Unary
+        __getitem__: Binary
+        __lt__: Binary
+        __le__: Binary
+        __gt__: Binary
+        __ge__: Binary
 
         def __getattr__(self, name: str) -> Any: ...
 
@@ -251,6 +253,12 @@ class Operation:
             "the op with differentiable=False"
         )
 
+    @overload
+    def defvjp(self, rule: Function, /) -> Function: ...
+
+    @overload
+    def defvjp(self, *rules: Rule | None) -> Any: ...
+
     def defvjp(self, *rules: Rule | None) -> Any:
         r"""Declare the vjp rule of each input, in order.
 
@@ -298,6 +306,20 @@ class Composition:
 REGISTRY: dict[str, Operation] = {}
 COMPOSITIONS: dict[str, Composition] = {}
 UFUNCS: dict[np.ufunc, Operation] = {}
+
+
+@overload
+def op(forward: Forward, /) -> Operation: ...
+
+
+@overload
+def op(
+    *,
+    method: str | None = None,
+    operator: str | None = None,
+    ufunc: np.ufunc | None = None,
+    **facts: Any,
+) -> Callable[[Forward], Operation]: ...
 
 
 def op(
@@ -389,11 +411,13 @@ def attach(method: str, operation: Operation) -> None:
         return self.apply(operation, (self,), defaults)
 
     def call(self: Carrier, *args: Any, **kwargs: Any) -> Any:
-        return operation(self, *args, **kwargs)
+        # Not operation(self, …): the carrier notes the line that is two calls up from `apply`.
+        inputs, params = operation.bind((self, *args), kwargs)
+        return self.apply(operation, inputs, params)
 
     # Binding arguments would be most of what `x.tanh()` costs, and there are none to bind.
     bound = unary if operation.arity == 1 and not operation.static else call
-    bound.__name__, bound.__doc__ = method, operation.__doc__
+    bound.__name__, bound.__doc__, bound.__module__ = method, operation.__doc__, operation.__module__
     setattr(Carrier, method, bound)
 
 

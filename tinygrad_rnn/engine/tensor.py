@@ -124,7 +124,7 @@ class Tensor(Carrier):
             share_storage(y, inputs)
         if tracked and recording() and op.differentiable:
             y.requires_grad = True
-            y.op, y.inputs, y.arrays, y.params = op, inputs, arrays, params
+            y.op, y.inputs, y.arrays, y.params = op, inputs, tuple(arrays), params
             y.rank = tick()
             frame = frame_at(2)
             y.made_at = frame.f_code, frame.f_lasti

@@ -119,7 +119,7 @@ def entry(x: Any) -> Tensor:
     An argument that is part of a graph stays connected to it; any other becomes a leaf.
     """
     if isinstance(x, Tensor) and x.requires_grad:
-        return ALIAS(x)
+        return ALIAS(x)  # type: ignore[no-any-return]
     leaf = x.detach() if isinstance(x, Tensor) else tensor(x)
     if leaf.dtype.kind != "f":
         leaf = tensor(leaf, modes.float_dtype.get())

@@ -159,7 +159,10 @@ class RNNBase(Module):
             )
         end = suffix(layer, reverse)
         names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr")
-        return self.cell_type.sharing(**{n: getattr(self, n + end, None) for n in names})
+        cell: AffineCell = self.cell_type.sharing(
+            **{name: getattr(self, name + end, None) for name in names}
+        )
+        return cell
 
     def forward(self, input: Any, hx: Carry = None, lengths: Any = None) -> tuple[Any, Carry]:
         """Run all layers over a batch of sequences, or one.

@@ -130,41 +130,6 @@ def neg(x: Array, /) -> Array:
 neg.defvjp(lambda g, y, x: -g)
 
 
-@elementwise(
-    POSITIVE,
-    LINE,
-    kernel="{a} ** {b}",
-    tex="#a^{#b}",
-    binds="power",
-    operator="**",
-    ufunc=np.power,
-    samples=(Case(NONZERO.resized(3), 2), Case(NONZERO.resized(3), -1), Case(LINE.resized(3), 0)),
-)
-def pow(a: Array, b: Array, /) -> Array:
-    r"""Power, $y = a^b$, elementwise.
-
-    Derivation:
-        In $a$ it is a power function and in $b$ an exponential one, with
-        $\partial y / \partial a = b\,a^{b-1}$ and $\partial y / \partial b = y \log a$. At $b = 0$
-        the first would be $0 \cdot a^{-1}$, undefined at $a = 0$ though the answer is 0, so the
-        exponent is lowered only where $b \ne 0$ (the bracket is 1 where it holds, else 0). Where
-        $a \le 0$ the power is not differentiable in $b$, and 0 is given:
-        $$\bar a = \bar y \odot b \odot a^{b - [b \ne 0]}$$
-        $$\bar b = \bar y \odot y \odot \log (a \text{ where } [a > 0] \text{ else } 1)$$
-
-    Example:
-        >>> pow(np.array([1.0, 2.0]), 2)
-        array([1., 4.])
-    """
-    return a**b
-
-
-pow.defvjp(
-    lambda g, y, a, b: g * b * a ** (b - (b != 0)),
-    lambda g, y, a, b: g * y * log(where(a > 0, a, 1.0)),
-)
-
-
 @elementwise(LINE, kernel="exp({x})", tex="e^{#x}", binds="power", method="exp", ufunc=np.exp)
 def exp(x: Array, /) -> Array:
     r"""Exponential, $y = e^x$.
@@ -240,6 +205,41 @@ def log1p(x: Array, /) -> Array:
 log1p.defvjp(lambda g, y, x: g / (1 + x))
 
 
+@elementwise(
+    POSITIVE,
+    LINE,
+    kernel="{a} ** {b}",
+    tex="#a^{#b}",
+    binds="power",
+    operator="**",
+    ufunc=np.power,
+    samples=(Case(NONZERO.resized(3), 2), Case(NONZERO.resized(3), -1), Case(LINE.resized(3), 0)),
+)
+def pow(a: Array, b: Array, /) -> Array:
+    r"""Power, $y = a^b$, elementwise.
+
+    Derivation:
+        In $a$ it is a power function and in $b$ an exponential one, with
+        $\partial y / \partial a = b\,a^{b-1}$ and $\partial y / \partial b = y \log a$. At $b = 0$
+        the first would be $0 \cdot a^{-1}$, undefined at $a = 0$ though the answer is 0, so the
+        exponent is lowered only where $b \ne 0$ (the bracket is 1 where it holds, else 0). Where
+        $a \le 0$ the power is not differentiable in $b$, and 0 is given:
+        $$\bar a = \bar y \odot b \odot a^{b - [b \ne 0]}$$
+        $$\bar b = \bar y \odot y \odot \log (a \text{ where } [a > 0] \text{ else } 1)$$
+
+    Example:
+        >>> pow(np.array([1.0, 2.0]), 2)
+        array([1., 4.])
+    """
+    return a**b
+
+
+pow.defvjp(
+    lambda g, y, a, b: g * b * a ** (b - (b != 0)),
+    lambda g, y, a, b: g * y * log(where(a > 0, a, 1.0)),
+)
+
+
 @elementwise(POSITIVE, kernel="sqrt({x})", tex=r"\sqrt{#x}", method="sqrt", ufunc=np.sqrt)
 def sqrt(x: Array, /) -> Array:
     r"""Square root, $y = \sqrt x$; its derivative at 0 is infinite.
@@ -276,25 +276,6 @@ def rsqrt(x: Array, /) -> Array:
 rsqrt.defvjp(lambda g, y, x: -(g * y / (2 * x)))
 
 
-@elementwise(NONZERO, kernel="abs({x})", tex="|{#x}|", method="abs", operator="abs",
-             ufunc=np.absolute)  # fmt: skip
-def abs(x: Array, /) -> Array:
-    r"""Absolute value, $y = |x|$; at its kink, 0, the derivative is taken as 0.
-
-    Derivation:
-        The slope is the sign of $x$,
-        $$\bar x = \bar y \odot \operatorname{sign} x$$
-
-    Example:
-        >>> abs(np.array([-1.0, 2.0]))
-        array([1., 2.])
-    """
-    return np.abs(x)
-
-
-abs.defvjp(lambda g, y, x: g * sign(x))
-
-
 @elementwise(NONZERO, kernel="sign({x})", tex=r"\operatorname{sign} #x", binds="function",
              method="sign", ufunc=np.sign)  # fmt: skip
 def sign(x: Array, /) -> Array:
@@ -314,6 +295,25 @@ def sign(x: Array, /) -> Array:
 sign.defvjp(lambda g, y, x: g * 0)
 
 
+@elementwise(NONZERO, kernel="abs({x})", tex="|{#x}|", method="abs", operator="abs",
+             ufunc=np.absolute)  # fmt: skip
+def abs(x: Array, /) -> Array:
+    r"""Absolute value, $y = |x|$; at its kink, 0, the derivative is taken as 0.
+
+    Derivation:
+        The slope is the sign of $x$,
+        $$\bar x = \bar y \odot \operatorname{sign} x$$
+
+    Example:
+        >>> abs(np.array([-1.0, 2.0]))
+        array([1., 2.])
+    """
+    return np.abs(x)
+
+
+abs.defvjp(lambda g, y, x: g * sign(x))
+
+
 @elementwise(LINE, kernel="sin({x})", tex=r"\sin #x", binds="function", method="sin",
              ufunc=np.sin)  # fmt: skip
 def sin(x: Array, /) -> Array:
@@ -327,9 +327,6 @@ def sin(x: Array, /) -> Array:
         array([0., 0.])
     """
     return np.sin(x)
-
-
-sin.defvjp(lambda g, y, x: g * cos(x))
 
 
 @elementwise(LINE, kernel="cos({x})", tex=r"\cos #x", binds="function", method="cos",
@@ -347,6 +344,7 @@ def cos(x: Array, /) -> Array:
     return np.cos(x)
 
 
+sin.defvjp(lambda g, y, x: g * cos(x))
 cos.defvjp(lambda g, y, x: -(g * sin(x)))
 
 

@@ -149,7 +149,10 @@ def integers(call: str, name: str, indices: Array) -> Array:
         ),
         Misuse((np.ones((2, 3)),), ShapeError, "too many indices", {"index": (0, 0, 0)}),
         Misuse(
-            (np.ones((2, 3)),), ShapeError, "boolean index", {"index": np.array([True, False, True])}
+            (np.ones((2, 3)),),
+            ShapeError,
+            "boolean index",
+            {"index": np.array([True, False, True])},
         ),
     ],
     tex="#x _{#index}",
@@ -406,8 +409,9 @@ def subscript(x: Carrier, index: Any) -> Any:
     return x.apply(getitem, (x,), {"index": fixed(index)})
 
 
-Carrier.__getitem__ = subscript  # what operator="[]" would do, without binding arguments
-Carrier.at = property(At)  # type: ignore[attr-defined]
+# What method="__getitem__" would attach binds its arguments first, which takes longer than a view.
+for attribute, value in {"__getitem__": subscript, "at": property(At)}.items():
+    setattr(Carrier, attribute, value)
 
 
 @op(
@@ -467,9 +471,7 @@ def take(x: Array, indices: Array, /, axis: int | None = None) -> Array:
         refuse_beyond("take", indices, axis, x.shape)
 
 
-take.defvjp(
-    lambda g, y, x, indices, axis: take_adjoint(g, indices, axis=axis, shape=x.shape), None
-)
+take.defvjp(lambda g, y, x, indices, axis: take_adjoint(g, indices, axis=axis, shape=x.shape), None)
 
 
 @op(

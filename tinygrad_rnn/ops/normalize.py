@@ -61,9 +61,9 @@ def softmax(x: Array, /, axis: int = -1) -> Array:
         ShapeError: if there is no such axis.
 
     Derivation:
-        With $s = \sum_k e^{x_k}$ the quotient rule gives $\partial y_c / \partial x_k = y_c\,([c = k]
-        - y_k)$. Along the axis,
-        $\bar x_k = \sum_c \bar y_c\, y_c\, ([c = k] - y_k) = y_k\,(\bar y_k - \sum_c \bar y_c\, y_c)$:
+        The quotient rule gives $\partial y_c / \partial x_k = y_c\,([c = k] - y_k)$. So along the
+        axis $\bar x_k = \sum_c \bar y_c\, y_c\,([c = k] - y_k)$, which is $y_k\,(\bar y_k - \sum_c
+        \bar y_c\, y_c)$:
         $$\bar x = y \odot (\bar y - \sum (\bar y \odot y))$$
 
     Example:
@@ -140,7 +140,8 @@ def standardize(x: Array, /, axis: Axis = -1, eps: float = 1e-5) -> Array:
         $dy_k = (dx_k - d\mu - y_k\,d\sigma) / \sigma$. Collected by $dx_i$, the cotangent loses its
         own mean, because $\mu$ follows $x$, and its part along $y$, because $\sigma$ does. With
         $\varepsilon = 0.1$,
-        $$\bar x = (\bar y - \operatorname{mean} \bar y - y \odot \operatorname{mean} (\bar y \odot y))
+        $$\bar x = (\bar y - \operatorname{mean} \bar y
+          - y \odot \operatorname{mean} (\bar y \odot y))
           \odot \frac{1}{\sqrt{\operatorname{var} x + 0.1}}$$
         (Ba, Kiros & Hinton 2016, "Layer normalization", eq. 4.)
 
@@ -199,8 +200,8 @@ def layer_norm(
     for name, shape in shapes.items():
         if shape != features:
             raise ShapeError(
-                f"layer_norm: got {name} of shape {shape} and x of shape {x.shape}, normalised over "
-                f"its last {axes} axes; expected the shape of those axes"
+                f"layer_norm: got {name} of shape {shape} and x of shape {x.shape}, normalised "
+                f"over its last {axes} axes; expected the shape of those axes"
             )
     if features is None:
         raise ShapeError(

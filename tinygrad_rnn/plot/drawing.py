@@ -10,7 +10,7 @@ Example:
     >>> x = tg.tensor(3.0, requires_grad=True, name="x")
     >>> drawing = plot.graph(x * x + x)
     >>> drawing
-    <drawing of 3 nodes, 235 × 113>
+    <drawing of 3 nodes, 234 × 113>
 """
 
 import xml.etree.ElementTree as ET

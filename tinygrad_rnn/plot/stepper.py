@@ -11,13 +11,13 @@ Example:
     >>> [node["tex"] for node in walk["nodes"]]
     ['x', 'a = x \\cdot x', 'y = a + x']
     >>> for step in walk["steps"]:  # doctest: +ELLIPSIS
-    ...     print(step["phase"], step["text"])
-    forward The input \(x\) is \(3\).
-    forward \(a = x \cdot x = 3 \cdot 3 = 9\).
-    forward \(y = a + x = 9 + 3 = 12\).
-    backward Backward starts with \(\bar y = \partial y / \partial y = 1\).
-    backward \(\bar a = \bar y = 1\). \(\bar x = \bar y = 1\) so far.
-    backward \(x\) receives \(\bar a \cdot x = 1 \cdot 3 = 3\) and ... so \(\bar x = 1 + 3 + 3 = 7\).
+    ...     print(step["text"])
+    The input \(x\) is \(3\).
+    \(a = x \cdot x = 3 \cdot 3 = 9\).
+    \(y = a + x = 9 + 3 = 12\).
+    Backward starts with \(\bar y = \partial y / \partial y = 1\).
+    \(\bar a = \bar y = 1\). \(\bar x = \bar y = 1\) so far.
+    \(x\) receives \(\bar a \cdot x = 1 \cdot 3 = 3\) and ..., so \(\bar x = 1 + 3 + 3 = 7\).
 """
 
 from dataclasses import dataclass

@@ -5,10 +5,12 @@ every machine; what that font lacks, such as Hangul, falls back to the first fon
 that is installed. In an SVG text stays text, and a page shows it in its own font.
 
 Example:
-    >>> with styled():
-    ...     figure = new_figure(4.0, 2.5)
-    ...     _ = figure.add_subplot().plot([0, 1, 4, 9])
-    >>> as_svg(figure) == as_svg(figure)
+    >>> def squares():
+    ...     with styled():
+    ...         figure = new_figure(4.0, 2.5)
+    ...         figure.add_subplot().plot([0, 1, 4, 9])
+    ...     return as_svg(figure)
+    >>> squares() == squares()
     True
 """
 
@@ -124,7 +126,7 @@ def figure_class() -> Any:
 
 
 def as_svg(figure: "Figure") -> str:
-    """A figure as SVG text, the same bytes for the same figure."""
+    """A figure as SVG text, the same bytes for one drawn from the same data."""
     page = StringIO()
     with styled():
         figure.savefig(page, format="svg", metadata={"Date": None, "Creator": None})

@@ -3,6 +3,7 @@
 "use strict";
 
 const svgNS = "http://www.w3.org/2000/svg";
+const smallest = 0.8; // of the drawing's natural size, to stay legible
 
 function svg(name, attributes = {}, ...children) {
   const element = document.createElementNS(svgNS, name);
@@ -78,17 +79,24 @@ function place(nodes, available, box) {
   const places = nodes.flatMap((node) => [node, ...node.routes.flatMap((stops) => stops.slice(1, -1))]);
   const lanes = 1 + Math.max(...places.map((spot) => spot.lane));
   const extent = (count, size, gap) => count * size + (count - 1) * gap + 2 * box.margin;
-  const across = extent(layers, box.width, box.along);
-  const down = across > available;
+  const right = {
+    down: false,
+    width: extent(layers, box.width, box.along),
+    height: extent(lanes, box.height, box.across),
+  };
+  const below = {
+    down: true,
+    width: extent(lanes, box.width, box.across),
+    height: extent(layers, box.height, box.along),
+  };
+  const drawing = right.width > available && below.width < right.width ? below : right;
   for (const spot of places) {
-    const [column, row] = down ? [spot.lane, spot.layer] : [spot.layer, spot.lane];
-    const [gapX, gapY] = down ? [box.across, box.along] : [box.along, box.across];
+    const [column, row] = drawing.down ? [spot.lane, spot.layer] : [spot.layer, spot.lane];
+    const [gapX, gapY] = drawing.down ? [box.across, box.along] : [box.along, box.across];
     spot.x = box.margin + column * (box.width + gapX) + box.width / 2;
     spot.y = box.margin + row * (box.height + gapY) + box.height / 2;
   }
-  return down
-    ? { down, width: extent(lanes, box.width, box.across), height: extent(layers, box.height, box.along) }
-    : { down, width: across, height: extent(lanes, box.height, box.across) };
+  return drawing;
 }
 
 // Through the stops, leaving and entering each box along the flow. Parallel edges (x·x uses x
@@ -219,7 +227,9 @@ class Stepper {
     const { nodes, title } = this.graph;
     const { down, width, height } = place(nodes, available, this.box);
     const [lines, labels] = drawEdges(nodes, down, this.box);
-    const size = { width, height, viewBox: `0 0 ${width} ${height}` };
+    // A drawing that is too wide shrinks a little, and then scrolls.
+    this.scale = Math.max(smallest, Math.min(1, available / width));
+    const size = { width: width * this.scale, viewBox: `0 0 ${width} ${height}` };
     const boxes = nodes.map((node) => drawNode(node, this.box));
     this.drawing.replaceChildren(
       svg("svg", { ...size, role: "img", "aria-label": title }, lines, ...boxes, labels),
@@ -256,6 +266,8 @@ class Stepper {
         label.textContent = (current && format(step.contributions?.[i])) || "";
       });
     }
+    const current = nodes.find(({ id }) => id === step?.node);
+    if (current) this.drawing.scrollLeft = current.x * this.scale - this.drawing.clientWidth / 2;
     this.tell(step);
   }
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from tinygrad_rnn.book import Chapter, Within
 
-# %% tags=["record"]
+# %%
 chapter = Chapter(
     1,
     title="Squares",
@@ -76,4 +76,6 @@ chapter.export("walk", {"nodes": [{"id": "x", "value": "3"}]}, exact=True)
 
 # %%
 chapter.claim("No square is *negative*.", holds=bool((squares >= 0).all()), measured=squares.min())
+
+# %% tags=["record"]
 chapter.derivation(square, error=1e-12)

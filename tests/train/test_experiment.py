@@ -1,0 +1,132 @@
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tinygrad_rnn.data import TextSource
+from tinygrad_rnn.train import (
+    CheckpointError,
+    Settings,
+    TextExperiment,
+    load_checkpoint,
+    load_language_model,
+    read_journal,
+    save_checkpoint,
+)
+
+
+@pytest.fixture
+def run(tmp_path, source, settings):
+    """A finished run."""
+    experiment = TextExperiment(source, settings, tmp_path / "run")
+    experiment.run()
+    return experiment
+
+
+def test_training_makes_the_held_out_text_less_surprising(tmp_path, source, settings):
+    experiment = TextExperiment(source, settings, tmp_path)
+    untrained = experiment.evaluate().bits
+    assert untrained == pytest.approx(math.log2(len(experiment.vocabulary)), abs=0.5)
+    experiment.run()
+    assert experiment.evaluate().bits < untrained - 0.5
+
+
+def test_the_vocabulary_knows_nothing_of_the_held_out_text(tmp_path, settings):
+    source = TextSource("x", "ab" * 450 + "c" * 100, "CC0-1.0", "made here")
+    experiment = TextExperiment(source, settings, tmp_path)
+    assert experiment.vocabulary.tokens == ("a", "b")
+    assert experiment.evaluate().tokens == 99
+
+
+def test_the_journal_has_the_curve_and_the_evaluations(run):
+    entries = read_journal(run.journal)
+    assert [e["step"] for e in entries if "bits" in e] == [20, 40]
+    assert [e["step"] for e in entries if "held_out_bits" in e] == [10, 20, 30, 40]
+    assert entries[-1]["held_out_bits"] == pytest.approx(run.evaluate().bits)
+
+
+def test_the_best_checkpoint_is_the_best_evaluation(run):
+    bits = {e["step"]: e["held_out_bits"] for e in read_journal(run.journal) if "perplexity" in e}
+    counters = load_checkpoint(run.best)["training"]["counters"]
+    assert counters["step"] == min(bits, key=bits.get)
+
+
+def test_a_loaded_model_predicts_as_the_trained_one(run):
+    model, vocabulary = load_language_model(run.checkpoint)
+    assert vocabulary == run.vocabulary
+    assert not model.training
+    _, expected = run.model.step(None, 3)
+    np.testing.assert_array_equal(model.step(None, 3)[1], expected)
+
+
+def test_a_run_in_two_parts_ends_with_the_weights_of_a_run_in_one(tmp_path, source, settings, run):
+    first = TextExperiment(source, settings, tmp_path / "parts")
+    first.run(listeners=[])
+    first = TextExperiment(source, settings, tmp_path / "parts")
+
+    class Enough(Exception):
+        pass
+
+    def stop(training):
+        if training.step == 23:
+            first.save(first.checkpoint)
+            raise Enough
+
+    with pytest.raises(Enough):
+        first.run(listeners=[every_step(stop)])
+    second = TextExperiment(source, replace(settings, seed=5), tmp_path / "parts", resume=True)
+    assert second.training.step == 23
+    second.run()
+    for name, array in run.model.state_dict().items():
+        np.testing.assert_array_equal(second.model.state_dict()[name], array)
+    mine, whole = read_journal(second.journal), read_journal(run.journal)
+    for entry in (*mine, *whole):
+        entry.pop("seconds", None)
+    assert mine == whole
+
+
+def every_step(action):
+    from tinygrad_rnn.train import Every
+
+    return Every(action, steps=1)
+
+
+def test_a_resumed_run_keeps_its_own_settings(tmp_path, source, settings, run):
+    resumed = TextExperiment(source, Settings(hidden=99), run.folder, resume=True)
+    assert resumed.settings == settings
+
+
+def test_resuming_with_another_text_is_refused(source, settings, run):
+    other = TextSource("dogs", source.text + "!", "CC0-1.0", "made here")
+    with pytest.raises(CheckpointError, match="was trained on cats with sha256 .* the text given"):
+        TextExperiment(other, settings, run.folder, resume=True)
+
+
+def test_resuming_from_nothing_is_refused(tmp_path, source, settings):
+    with pytest.raises(
+        FileNotFoundError, match=r"there is no checkpoint .*checkpoint\.safetensors"
+    ):
+        TextExperiment(source, settings, tmp_path, resume=True)
+
+
+def test_a_checkpoint_without_a_model_is_refused(tmp_path):
+    save_checkpoint(tmp_path / "c", {"settings": {}})
+    with pytest.raises(CheckpointError, match="no language model: it lacks training, vocabulary"):
+        load_language_model(tmp_path / "c")
+
+
+def test_patience_ends_a_run_that_no_longer_improves(tmp_path, source, settings):
+    stubborn = replace(settings, rate=0.0, patience=2, steps=1000)
+    experiment = TextExperiment(source, stubborn, tmp_path)
+    experiment.run()
+    assert experiment.training.step == 30
+
+
+def test_the_rate_rises_to_its_peak_and_falls_to_nothing():
+    settings = Settings(rate=0.01)
+    rates = [settings.schedule(k / 1000) for k in range(1001)]
+    assert max(rates) == pytest.approx(0.01)
+    assert 0.05 < np.argmax(rates) / 1000 < 0.4
+    assert rates[0] < 0.002
+    assert rates[-1] < 1e-4
