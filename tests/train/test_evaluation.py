@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import tinygrad_rnn as tg
+from tinygrad_rnn import optim
 from tinygrad_rnn.data import TextStream
 from tinygrad_rnn.train import EarlyStopping, Evaluation, LanguageModel, evaluate
 
@@ -62,7 +63,9 @@ def test_a_failing_evaluation_leaves_the_model_in_training():
 
 
 def stopping_on(losses, patience):
-    training = SimpleNamespace(best=math.inf, best_step=0, stale=0, step=0, stopped=False)
+    training = SimpleNamespace(
+        best=math.inf, best_step=0, stale=0, step=0, stopped=False, schedule=None
+    )
     saved, results = [], []
     remaining = iter(losses)
     early = EarlyStopping(
@@ -97,3 +100,13 @@ def test_a_new_best_renews_the_patience():
 def test_patience_must_be_positive():
     with pytest.raises(ValueError, match="patience is 0; expected 1 or more"):
         EarlyStopping(lambda: Evaluation(1.0, 1), patience=0)
+
+
+def test_each_evaluation_moves_a_plateau_schedule():
+    descent = optim.SGD([tg.tensor(1.0, requires_grad=True)], lr=1.0)
+    plateau = optim.ReduceLROnPlateau(descent, factor=0.5, patience=0)
+    training = SimpleNamespace(best=math.inf, stale=0, step=0, stopped=False, schedule=plateau)
+    early = EarlyStopping(lambda: Evaluation(2.0, 1))
+    for _ in range(3):
+        early(training)
+    assert descent.lr == 0.25

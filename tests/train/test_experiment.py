@@ -7,6 +7,7 @@ import pytest
 from tinygrad_rnn.data import TextSource
 from tinygrad_rnn.train import (
     CheckpointError,
+    Every,
     Settings,
     TextExperiment,
     load_checkpoint,
@@ -33,10 +34,10 @@ def test_training_makes_the_held_out_text_less_surprising(tmp_path, source, sett
 
 
 def test_the_vocabulary_knows_nothing_of_the_held_out_text(tmp_path, settings):
-    source = TextSource("x", "ab" * 450 + "c" * 100, "CC0-1.0", "made here")
+    source = TextSource("x", "ab" * 450 + "c" * 101, "CC0-1.0", "made here")
     experiment = TextExperiment(source, settings, tmp_path)
     assert experiment.vocabulary.tokens == ("a", "b")
-    assert experiment.evaluate().tokens == 99
+    assert experiment.evaluate().tokens == 100
 
 
 def test_the_journal_has_the_curve_and_the_evaluations(run):
@@ -62,8 +63,6 @@ def test_a_loaded_model_predicts_as_the_trained_one(run):
 
 def test_a_run_in_two_parts_ends_with_the_weights_of_a_run_in_one(tmp_path, source, settings, run):
     first = TextExperiment(source, settings, tmp_path / "parts")
-    first.run(listeners=[])
-    first = TextExperiment(source, settings, tmp_path / "parts")
 
     class Enough(Exception):
         pass
@@ -74,7 +73,7 @@ def test_a_run_in_two_parts_ends_with_the_weights_of_a_run_in_one(tmp_path, sour
             raise Enough
 
     with pytest.raises(Enough):
-        first.run(listeners=[every_step(stop)])
+        first.run(listeners=[Every(stop, steps=1)])
     second = TextExperiment(source, replace(settings, seed=5), tmp_path / "parts", resume=True)
     assert second.training.step == 23
     second.run()
@@ -84,12 +83,6 @@ def test_a_run_in_two_parts_ends_with_the_weights_of_a_run_in_one(tmp_path, sour
     for entry in (*mine, *whole):
         entry.pop("seconds", None)
     assert mine == whole
-
-
-def every_step(action):
-    from tinygrad_rnn.train import Every
-
-    return Every(action, steps=1)
 
 
 def test_a_resumed_run_keeps_its_own_settings(tmp_path, source, settings, run):
@@ -123,10 +116,10 @@ def test_patience_ends_a_run_that_no_longer_improves(tmp_path, source, settings)
     assert experiment.training.step == 30
 
 
-def test_the_rate_rises_to_its_peak_and_falls_to_nothing():
-    settings = Settings(rate=0.01)
-    rates = [settings.schedule(k / 1000) for k in range(1001)]
-    assert max(rates) == pytest.approx(0.01)
+def test_the_rate_rises_to_its_peak_and_falls_to_nothing(tmp_path, source, settings):
+    experiment = TextExperiment(source, settings, tmp_path)
+    rates = [experiment.training.schedule(k / 1000) for k in range(1000)]
+    assert max(rates) == pytest.approx(settings.rate)
     assert 0.05 < np.argmax(rates) / 1000 < 0.4
-    assert rates[0] < 0.002
-    assert rates[-1] < 1e-4
+    assert rates[0] < 0.1 * settings.rate
+    assert rates[-1] < 1e-3 * settings.rate

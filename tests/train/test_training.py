@@ -24,11 +24,13 @@ def weights(training):
 @pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
 @pytest.mark.parametrize("taken", [1, 12, 13, 14])
 def test_a_loaded_training_takes_the_same_steps_bit_for_bit(tmp_path, cell, taken):
-    original = make(cell, clip=0.5, schedule=lambda progress: 0.02 * (1 - progress))
+    original = make(cell, clip=0.5)
+    original.schedule = optim.CosineAnnealingLR(original.optimizer, T_max=40)
     for i in range(taken):
         original.advance(i / 40)
     save_checkpoint(tmp_path / "c", original.state_dict())
-    resumed = make(cell, seed=99, clip=0.5, schedule=lambda progress: 0.02 * (1 - progress))
+    resumed = make(cell, seed=99, clip=0.5)
+    resumed.schedule = optim.CosineAnnealingLR(resumed.optimizer, T_max=40)
     resumed.load_state_dict(load_checkpoint(tmp_path / "c"))
     assert weights(resumed) == weights(original)
     for i in range(taken, taken + 20):
@@ -71,7 +73,17 @@ def test_the_gradient_stops_at_the_windows_edge():
     assert not training.carry.requires_grad
 
 
-def test_the_schedule_sets_the_rate():
+def test_a_schedule_of_steps_moves_after_each_step():
+    training = make()
+    training.schedule = optim.StepLR(training.optimizer, step_size=2, gamma=0.1)
+    rates = []
+    for _ in range(4):
+        training.advance(0)
+        rates.append(training.report()["rate"])
+    assert rates == pytest.approx([0.01, 0.001, 0.001, 0.0001])
+
+
+def test_a_function_of_progress_sets_the_rate():
     training = make(schedule=lambda progress: 1e-3 + progress)
     training.advance(0.25)
     assert training.report()["rate"] == pytest.approx(0.251)

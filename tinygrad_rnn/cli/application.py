@@ -9,7 +9,7 @@ import typer
 
 from tinygrad_rnn import __version__
 from tinygrad_rnn.cli.book import book
-from tinygrad_rnn.cli.terminal import as_examples, explained, print_json
+from tinygrad_rnn.cli.terminal import as_examples, print_json
 
 __all__ = ["application", "run"]
 

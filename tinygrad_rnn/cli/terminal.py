@@ -3,7 +3,6 @@ r"""What the commands say to a person, to a program, and when something goes wro
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any

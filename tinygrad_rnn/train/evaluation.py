@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from tinygrad_rnn.data import TextStream
 from tinygrad_rnn.engine import no_grad
 from tinygrad_rnn.nn import Module
+from tinygrad_rnn.optim import ReduceLROnPlateau
 from tinygrad_rnn.train.training import Loss, Training
 
 __all__ = ["EarlyStopping", "Evaluation", "evaluate"]
@@ -97,6 +98,8 @@ class EarlyStopping:
         """Evaluate once."""
         result = self._evaluation()
         self._on_evaluation(training, result)
+        if isinstance(training.schedule, ReduceLROnPlateau):
+            training.schedule.step(result.nats)
         if result.nats < training.best:
             training.best, training.best_step, training.stale = result.nats, training.step, 0
             self._on_best(training)

@@ -22,7 +22,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from tinygrad_rnn import optim
 from tinygrad_rnn.data import (
@@ -40,6 +40,10 @@ from tinygrad_rnn.train.loop import Every, fit
 from tinygrad_rnn.train.training import Training
 
 __all__ = ["Settings", "TextExperiment", "load_language_model"]
+
+TICKS = 10_000
+"""The one-cycle schedule runs over ticks of progress, not over steps, so that where time is
+limited the clock can drive it."""
 
 
 @dataclass(frozen=True)
@@ -79,12 +83,6 @@ class Settings:
     evaluate_every: int = 500
     patience: int | None = None
     seed: int = 0
-
-    def schedule(self, progress: float) -> float:
-        """The one-cycle learning rate: up during the first tenth, down as a cosine."""
-        if progress < 0.1:
-            return self.rate * (0.04 + 0.96 * progress / 0.1)
-        return self.rate * 0.5 * (1 + math.cos(math.pi * (progress - 0.1) / 0.9))
 
     def model(self, size: int) -> LanguageModel:
         """A fresh model over `size` characters."""
@@ -141,12 +139,14 @@ class TextExperiment:
         self._held_out = TextStream(
             self.vocabulary.encode(held_out), min(16, len(held_out) // 64 + 1), 256, keep_last=True
         )
+        adam = optim.Adam(self.model.parameters(), betas=(0.9, 0.99))
+        cycle = optim.OneCycleLR(adam, settings.rate, TICKS, pct_start=0.1, cycle_momentum=False)
         self.training = Training(
             self.model,
-            optim.Adam(self.model.parameters(), lr=settings.rate),
+            adam,
             TextStream(self.vocabulary.encode(train), settings.batch, settings.window),
             self.model.loss,
-            schedule=settings.schedule,
+            schedule=lambda progress: cycle.rate(settings.rate, round(progress * TICKS)),
             clip=settings.clip,
         )
         if saved:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeGuard
 
 from tinygrad_rnn.engine import Tensor
 from tinygrad_rnn.engine.nesting import mapped
 from tinygrad_rnn.nn import Module
-from tinygrad_rnn.optim import Optimizer, clip_grad_norm
+from tinygrad_rnn.optim import Optimizer, ReduceLROnPlateau, Schedule, clip_grad_norm
 
 __all__ = ["Training"]
 
@@ -48,10 +48,12 @@ class Training:
 
     Args:
         model: What is trained.
-        optimizer: Changes the model's parameters; its `lr` is set by the schedule.
+        optimizer: Changes the model's parameters.
         stream: Where windows of inputs and targets come from, such as a `TextStream`.
         loss: See `Loss`.
-        schedule: Learning rate as a function of progress, from 0 at the first step to 1.
+        schedule: Changes the learning rate. Either a schedule of `tinygrad_rnn.optim`, stepped
+            after each step (or, `ReduceLROnPlateau`, by `EarlyStopping` after each evaluation); or
+            a function from progress, which runs from 0 to 1, to the rate.
         clip: Largest allowed norm of the whole gradient.
 
     Attributes:
@@ -73,11 +75,12 @@ class Training:
         stream: Stream,
         loss: Loss,
         *,
-        schedule: Callable[[float], float] | None = None,
+        schedule: Schedule | ReduceLROnPlateau | Callable[[float], float] | None = None,
         clip: float = math.inf,
     ) -> None:
         self.model, self.optimizer, self.stream = model, optimizer, stream
-        self._loss, self._schedule, self._clip = loss, schedule, clip
+        self.schedule = schedule
+        self._loss, self._clip = loss, clip
         self.carry: Any = None
         self.step, self.tokens, self.seconds = 0, 0, 0.0
         self.loss = self.recent_loss = self.gradient_norm = math.nan
@@ -90,8 +93,8 @@ class Training:
         Raises:
             FloatingPointError: If the loss is not finite; the weights are still those before.
         """
-        if self._schedule:
-            self.optimizer.lr = self._schedule(progress)
+        if callable(self.schedule):
+            self.optimizer.lr = self.schedule(progress)
         if self.stream.at_start:
             self.carry = None
         inputs, targets = self.stream.read()
@@ -107,6 +110,8 @@ class Training:
         loss.backward()
         self.gradient_norm = clip_grad_norm(self.model.parameters(), self._clip)
         self.optimizer.step()
+        if isinstance(self.schedule, Schedule):
+            self.schedule.step()
         # The gradient stops at the window's edge (truncated BPTT); the state goes on.
         self.carry = mapped(Tensor.detach, carry)
         self.recent_loss = 0.95 * self.recent_loss + 0.05 * self.loss if self.step else self.loss
@@ -130,6 +135,7 @@ class Training:
         return {
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
+            "schedule": self.schedule.state_dict() if has_state(self.schedule) else None,
             "stream": self.stream.state_dict(),
             "rngs": {name: rng.bit_generator.state for name, rng in self.model.named_generators()},
             "carry": mapped(Tensor.numpy, self.carry),
@@ -140,9 +146,16 @@ class Training:
         """Go on where `state_dict` was taken."""
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
+        if has_state(self.schedule):
+            self.schedule.load_state_dict(state["schedule"])
         self.stream.load_state_dict(state["stream"])
         for name, rng in self.model.named_generators():
             rng.bit_generator.state = state["rngs"][name]
         self.carry = mapped(Tensor, state["carry"])
         for name in COUNTERS:
             setattr(self, name, state["counters"][name])
+
+
+def has_state(schedule: object) -> TypeGuard[Schedule | ReduceLROnPlateau]:
+    """Whether a schedule remembers something; a function of progress does not."""
+    return isinstance(schedule, Schedule | ReduceLROnPlateau)
