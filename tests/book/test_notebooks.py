@@ -66,13 +66,15 @@ def run(entry, folder: Path) -> nbformat.NotebookNode:
 
 
 def test_a_notebook_shows_what_a_reader_wants_to_see(toy, tmp_path):
-    cells = run(toy.entry(1), tmp_path).cells
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    cells = run(toy.entry(1), folder).cells
     outputs = [output for cell in cells for output in cell.get("outputs", [])]
     text = "".join(output.text for output in outputs if output.output_type == "stream")
     assert "mean = 6 (expected: 5 to 7)" in text
     (figure,) = [output for output in outputs if output.output_type == "display_data"]
     assert "A parabola from 0 to 16.</title>" in figure.data["image/svg+xml"]
-    assert list(tmp_path.iterdir()) == []
+    assert list(folder.iterdir()) == []
 
 
 @pytest.mark.parametrize("entry", BOOK.entries(), ids=lambda entry: entry.key)

@@ -20,6 +20,14 @@ NO_PEER = {
     "getitem_adjoint": "the adjoint of getitem, which is compared",
     "take_adjoint": "the adjoint of take, which is compared",
     "take_along_axis_adjoint": "the adjoint of take_along_axis, which is compared",
+    "convolve_to_input": "the adjoint of convolve, which is compared",
+    "convolve_to_weight": "the adjoint of convolve, which is compared",
+    "avg_pool_adjoint": "the adjoint of avg_pool, which is compared",
+    "max_pool_adjoint": "the adjoint of max_pool, which is compared",
+    "max_pool_winners": "where max_pool finds its values, which are compared",
+    "pick_winners": "what max_pool reads, which is compared",
+    "cross_entropy_adjoint": "the adjoint of cross_entropy, which is compared",
+    "target_distribution": "what cross_entropy compares with, which is compared",
 }
 
 
@@ -67,6 +75,18 @@ def peers() -> dict[str, Callable[..., Any]]:
 
     def axes_of(shape: Any, axis: Any) -> tuple[int, ...]:
         return tuple(range(len(shape))) if axis is None else axes(None, axis)
+
+    def pooled(kind: str, x: Any) -> Callable[..., Any]:
+        return getattr(F, f"{kind}_pool{x.ndim - 2}d")  # type: ignore[no-any-return]
+
+    def classified(loss: Callable[..., Any]) -> Callable[..., Any]:
+        def classes_first(x: Any, targets: Any, weight: Any, reduction: str, **options: Any) -> Any:
+            weight = None if weight is None else torch.tensor(weight, dtype=x.dtype)
+            rows, flat = x.reshape(-1, x.shape[-1]), targets.reshape(-1)
+            y = loss(rows, flat, weight=weight, reduction=reduction, **options)
+            return y.reshape(targets.shape) if reduction == "none" else y
+
+        return classes_first
 
     def torch_index(index: Any) -> Any:
         if isinstance(index, tuple):
@@ -128,6 +148,17 @@ def peers() -> dict[str, Callable[..., Any]]:
         "softmax": lambda x, axis: torch.softmax(x, axis),
         "log_softmax": lambda x, axis: torch.log_softmax(x, axis),
         "take_along_axis": lambda x, i, axis: torch.take_along_dim(x, i, axis),
+        "avg_pool": lambda x, kernel_size, stride, padding: pooled("avg", x)(
+            x, kernel_size, stride, padding
+        ),
+        "max_pool": lambda x, kernel_size, stride, padding, dilation: pooled("max", x)(
+            x, kernel_size, stride, padding, dilation
+        ),
+        "convolve": lambda x, w, stride, padding, dilation, groups: (
+            F.conv1d if x.ndim == 3 else F.conv2d
+        )(x, w, None, stride, padding, dilation, groups),
+        "cross_entropy": classified(F.cross_entropy),
+        "nll": classified(F.nll_loss),
         "astype": lambda x, dtype: x.to(getattr(torch, np.dtype(dtype).name)),
         "contract": lambda *xs, subscripts: torch.einsum(subscripts, *xs),
         "embedding": lambda w, ids, padding_idx: F.embedding(ids, w, padding_idx),

@@ -34,10 +34,10 @@ def test_training_makes_the_held_out_text_less_surprising(tmp_path, source, sett
 
 
 def test_the_vocabulary_knows_nothing_of_the_held_out_text(tmp_path, settings):
-    source = TextSource("x", "ab" * 450 + "c" * 101, "CC0-1.0", "made here")
+    source = TextSource("x", "ab" * 450 + "c" * 100, "CC0-1.0", "made here")
     experiment = TextExperiment(source, settings, tmp_path)
     assert experiment.vocabulary.tokens == ("a", "b")
-    assert experiment.evaluate().tokens == 100
+    assert experiment.evaluate().bits > math.log2(3) - 0.5
 
 
 def test_the_journal_has_the_curve_and_the_evaluations(run):
@@ -64,15 +64,15 @@ def test_a_loaded_model_predicts_as_the_trained_one(run):
 def test_a_run_in_two_parts_ends_with_the_weights_of_a_run_in_one(tmp_path, source, settings, run):
     first = TextExperiment(source, settings, tmp_path / "parts")
 
-    class Enough(Exception):
+    class StoppedError(Exception):
         pass
 
     def stop(training):
         if training.step == 23:
             first.save(first.checkpoint)
-            raise Enough
+            raise StoppedError
 
-    with pytest.raises(Enough):
+    with pytest.raises(StoppedError):
         first.run(listeners=[Every(stop, steps=1)])
     second = TextExperiment(source, replace(settings, seed=5), tmp_path / "parts", resume=True)
     assert second.training.step == 23
@@ -92,7 +92,7 @@ def test_a_resumed_run_keeps_its_own_settings(tmp_path, source, settings, run):
 
 def test_resuming_with_another_text_is_refused(source, settings, run):
     other = TextSource("dogs", source.text + "!", "CC0-1.0", "made here")
-    with pytest.raises(CheckpointError, match="was trained on cats with sha256 .* the text given"):
+    with pytest.raises(CheckpointError, match=r"was trained on cats with sha256 .* the text given"):
         TextExperiment(other, settings, run.folder, resume=True)
 
 

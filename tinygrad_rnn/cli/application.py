@@ -2,6 +2,7 @@ r"""The commands of `tg`, with their options."""
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -110,7 +111,7 @@ def train(
     json: Json = False,
 ) -> None:
     """Train a character language model; resumes exactly where it was stopped or killed."""
-    from tinygrad_rnn.cli.training import source_of, train_text
+    from tinygrad_rnn.cli.training import report, source_of, train_text
     from tinygrad_rnn.train import Settings
 
     source = source_of(text)
@@ -120,7 +121,16 @@ def train(
         seed=seed,
     )
     folder = folder or Path("runs") / f"{source.name}-{cell}-{hidden}"
-    result = train_text(source, settings, folder, resume=resume, seconds=seconds)
+    result = report(
+        train_text(
+            source,
+            settings,
+            folder,
+            resume=resume,
+            seconds=seconds or math.inf,
+            command=f"tg train {text} --run {folder} --resume",
+        )
+    )
     if json:
         print_json(result)
 

@@ -100,8 +100,9 @@ def graph(
     """
     nodes = nodes_of(output, limit)
     visits = backward_visits(nodes, gradient)
+    back = "▴ " if down else "◂ "
     carried = {
-        (visit.node, i): brief_cotangent(share, sign="▴ " if down else "◂ ")
+        (visit.node, i): brief_cotangent(share, sign=back, norm=f"{back}|∂| ")
         for visit in visits
         for i, share in enumerate(visit.shares)
         if shares and share is not None

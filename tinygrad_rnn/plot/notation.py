@@ -93,10 +93,11 @@ def applied(op: Operation, operands: list[str | None]) -> str:
     if op.name in INFIX and len(operands) == 2:
         left, right = operands
         return " ".join(part for part in (left, symbol(op), right) if part)
-    written = [operand for operand in operands if operand is not None]
-    if op.name == "neg" and written:
-        return f"−{written[0]}"
-    return f"{symbol(op)}({', '.join(written)})" if written else symbol(op)
+    if op.name == "neg" and operands[0]:
+        return f"−{operands[0]}"
+    if not any(operands):
+        return symbol(op)
+    return f"{symbol(op)}({', '.join(operand or '·' for operand in operands)})"
 
 
 def constant(x: Any) -> str | None:
@@ -118,9 +119,17 @@ def name_in_tex(name: str) -> str:
     return rf"\text{{{escaped}}}"
 
 
-def number_in_tex(x: Any) -> str:
-    """A number as LaTeX; a power of ten as one."""
-    text = number(x).replace("−", "-").replace("∞", r"\infty").replace("nan", r"\text{nan}")
+def value_in_tex(x: Any) -> str:
+    r"""A value as LaTeX: a number, few elements, or a shape.
+
+    Example:
+        >>> value_in_tex(-2e-7)
+        '-2 \\cdot 10^{-7}'
+    """
+    text = brief(x)
+    if text.endswith("arrays"):
+        return rf"\text{{{text}}}"
+    text = text.replace("−", "-").replace("∞", r"\infty").replace("nan", r"\text{nan}")
     return re.sub(r"e(-?\d+)", r" \\cdot 10^{\1}", text)
 
 

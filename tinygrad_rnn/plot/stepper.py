@@ -35,7 +35,7 @@ from tinygrad_rnn.plot.notation import (
     brief_cotangent,
     constant,
     name_in_tex,
-    number_in_tex,
+    value_in_tex,
 )
 from tinygrad_rnn.plot.replay import LIMIT, Node, Visit, backward_visits, nodes_of
 
@@ -130,9 +130,7 @@ class Walk:
 
     def forward(self, node: Node) -> dict[str, Any]:
         """The step that computes a node, or takes it as given."""
-        value = brief(node.value)
-        if np.ndim(node.value) == 0 and not isinstance(node.value, tuple):
-            value = number_in_tex(node.value[()])
+        value = value_in_tex(node.value)
         if node.op is None:
             text = rf"The input \({self.name(node)}\) is \({value}\)."
             if value.startswith("("):
@@ -274,12 +272,12 @@ class Walk:
 
     def amount_in_tex(self, g: Any) -> str:
         """A cotangent as LaTeX."""
-        return number_in_tex(g[()]) if np.ndim(g) == 0 else rf"\text{{{self.amount(g)}}}"
+        return value_in_tex(g) if brief(g) == self.amount(g) else rf"\text{{{self.amount(g)}}}"
 
 
 def number_carrier(x: Any) -> TeX:
     """A number as a formula; a negative one is parenthesised like a sum."""
-    text = number_in_tex(x[()])
+    text = value_in_tex(x)
     return TeX(text, x, binds="sum" if text.startswith("-") else "atom")
 
 

@@ -1,7 +1,5 @@
 // Renders the formulas of a page with KaTeX. A formula that KaTeX cannot read stays as TeX, in red;
 // tests/book/test_math.py renders every formula of the book with these options in strict mode.
-"use strict";
-
 const katexOptions = { throwOnError: false, strict: "ignore", trust: false };
 
 function renderFormula(box) {
@@ -20,7 +18,7 @@ function keepWithPunctuation(box) {
 }
 
 // Renders TeX between \( and \) in a line of plain text, for the widgets.
-function renderText(text, box) {
+export function renderText(text, box) {
   box.textContent = "";
   for (const [i, part] of text.split(/\\\((.+?)\\\)/).entries()) {
     if (i % 2 === 0) box.append(part);

@@ -1,7 +1,5 @@
 // What every page needs: boxes that scroll can be reached and scrolled with the keyboard, and what
 // Material leaves without a name gets one.
-"use strict";
-
 const scrollable =
   "div.arithmatex, .tg-figure__plot, .tg-stepper__drawing, .md-typeset__scrollwrap, pre > code";
 

@@ -1,7 +1,5 @@
 // Predict questions: the task list becomes buttons, the answer unfolds after a choice, and the
 // choice is remembered in this browser.
-"use strict";
-
 const letters = "ABCDEFGH";
 
 function ask(question, number) {

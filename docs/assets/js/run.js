@@ -1,9 +1,7 @@
 // "Run in the browser": gives every .tg-run code block a Run button. Nothing is requested before the
 // first click; then a worker starts Python (assets/pyodide.json says from where) with NumPy and this
 // project's wheel (assets/wheels/index.json names it). The cells of a page share that one Python.
-"use strict";
-
-const assets = new URL(document.currentScript.dataset.assets, location.href);
+const assets = new URL("../", import.meta.url);
 const longestOutput = 20_000;
 
 class Session {

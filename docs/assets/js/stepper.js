@@ -1,6 +1,6 @@
 // The stepper: walks a small computation graph forward and backward, one operation at a time.
 // The JSON that it reads is described in contributing/page-components.
-"use strict";
+import { renderText } from "./math.js";
 
 const svgNS = "http://www.w3.org/2000/svg";
 const smallest = 0.8; // of the drawing's natural size, to stay legible
@@ -156,7 +156,7 @@ function stateAfter(graph, count) {
 
 function drawNode(node, box) {
   const [left, top] = [-box.width / 2, -box.height / 2];
-  const label = node.tex && window.katex
+  const label = node.tex
     ? svg("foreignObject", { x: left, y: top + 2, width: box.width, height: 24 })
     : svg("text", { class: "label", y: top + 19 }, node.label ?? node.id);
   if (label.tagName === "foreignObject") {
@@ -274,8 +274,7 @@ class Stepper {
   tell(step) {
     const total = this.graph.steps.length;
     const text = step?.text ?? "Press Next step, or the right arrow key, to start the forward pass.";
-    if (typeof renderText === "function") renderText(text, this.text);
-    else this.text.textContent = text;
+    renderText(text, this.text);
     this.count.textContent = step ? `${step.phase}, step ${this.at} of ${total}` : `${total} steps`;
     // A disabled button would lose the keyboard's focus to the page.
     this.next.setAttribute("aria-disabled", String(this.at === total));
