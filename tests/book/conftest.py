@@ -10,6 +10,8 @@ from tinygrad_rnn.book.contents import Book
 from tinygrad_rnn.book.execute import execute
 from tinygrad_rnn.book.recorder import Recording
 
+collect_ignore = ["toy"]  # its script is run by the tests, not collected by pytest
+
 TOY = Path(__file__).parent / "toy"
 
 

@@ -25,14 +25,3 @@ def test_the_site_is_set_up_to_include():
         "show_source: false",
     ):
         assert line in text, f"mkdocs.yml lacks {line}"
-
-
-def test_docstrings_that_hold_formulas_are_raw():
-    """`\\tanh` in a plain docstring is a tab and `anh`."""
-    wrong = [
-        f"{path.relative_to(BOOK.root)}:{number}"
-        for path in sorted(BOOK.scripts.parent.rglob("*.py"))
-        for number, line in enumerate(path.read_text("utf-8").splitlines(), start=1)
-        if "\x08" in line or "\x0c" in line
-    ]
-    assert wrong == []

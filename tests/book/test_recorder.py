@@ -138,6 +138,18 @@ class TestARecording:
         assert seen == [8, 7, 9]
         assert [path.name for path in recording.redrawn.iterdir()] == ["f.svg"]
 
+    def test_leaves_out_a_drawing_that_committed_data_do_not_allow(self, recording, tmp_path):
+        recording.committed = tmp_path / "committed"
+        recording.committed.mkdir()
+        (recording.committed / "f.json").write_text('{"x": [7]}')
+
+        def draw(data):
+            return nothing(data["y"])
+
+        a_chapter().figure("f", draw, data={"y": [8]}, alt="a", caption="c")
+        assert list(recording.redrawn.iterdir()) == []
+        assert (recording.folder / "f.svg").exists()
+
     def test_keeps_the_test_of_a_claim_as_it_is_written(self, recording):
         loss, baseline = 2.4, 3.4
         elsewhere = {"holds": True, "measured": 1}

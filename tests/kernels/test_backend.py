@@ -115,6 +115,25 @@ def test_a_short_script_never_imports_numba():
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
 
 
+def test_everything_works_where_numba_is_missing():
+    script = (
+        "import sys; sys.modules['numba'] = None\n"
+        "import numpy as np, tinygrad_rnn as tg\n"
+        "from tinygrad_rnn.optim import Adam\n"
+        "w = tg.tensor(np.ones((100, 300)), requires_grad=True)\n"
+        "adam = Adam([w], lr=0.5)\n"
+        "tg.cross_entropy(w * 2, np.arange(100)).backward()\n"
+        "adam.step()\n"
+        "assert abs(w.data[0, 0] - 1.5) < 1e-3, w.data\n"
+        "try:\n"
+        "    tg.backend('numba').__enter__()\n"
+        "except ImportError as error:\n"
+        "    sys.exit('pip install' not in str(error))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], check=False, capture_output=True)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
 def test_numba_is_looked_up_without_importing_it():
     module.numba_is_installed.cache_clear()
     assert module.numba_is_installed()

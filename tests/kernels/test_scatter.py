@@ -5,7 +5,7 @@ import pytest
 
 from tinygrad_rnn.kernels.scatter import scatter_add_along_rows, scatter_add_rows
 
-sides = pytest.mark.parametrize("side", ["reference", "compiled"])
+sides = pytest.mark.parametrize("side", ["reference", "compiled", "loop"])
 
 
 @sides

@@ -274,8 +274,10 @@ def test_dropout_acts_between_layers_and_only_in_training():
     layer = nn.GRU(D, H, num_layers=2, dropout=1.0, dtype="float64", seed=0)
     x = drawn(T, B, D)
     # With everything dropped, the upper layer hears nothing of the input, but is itself heard.
-    assert np.array_equal(layer(x)[0].data, layer(drawn(T, B, D, seed=8))[0].data)
-    assert (layer(x)[0].data != 0).all()
+    output, final = layer(x)
+    assert np.array_equal(output.data, layer(drawn(T, B, D, seed=8))[0].data)
+    assert (output.data != 0).all()
+    assert np.array_equal(final.data[0], plain(x)[1].data[0])
     assert np.array_equal(layer.eval()(x)[0].data, plain(x)[0].data)
 
 
@@ -289,6 +291,15 @@ def test_dropout_draws_from_a_generator_of_its_own():
     assert not np.array_equal(first, layer(x)[0].data)
     generator.bit_generator.state = before
     assert np.array_equal(first, layer(x)[0].data)
+
+
+def test_the_seed_decides_what_dropout_draws():
+    one, same, other = (
+        nn.GRU(D, H, num_layers=2, dropout=0.5, seed=seed).dropout.generator.random(9)
+        for seed in (0, 0, 1)
+    )
+    assert np.array_equal(one, same)
+    assert not np.array_equal(one, other)
 
 
 def test_dropout_in_a_single_layer_is_warned_about():

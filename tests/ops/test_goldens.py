@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.ops.generate_goldens import FILE, NO_PEER, cotangent, drawn
 
 import tinygrad_rnn as tg
+from tests.ops.generate_goldens import FILE, NO_PEER, cotangent, drawn
 from tinygrad_rnn.engine import REGISTRY
 
 with np.load(FILE) as file:

@@ -143,4 +143,4 @@ if __name__ == "__main__":
         rates=np.array([rates(*case) for case in cases["schedules"]]),
         index=np.frombuffer(json.dumps(cases).encode(), np.uint8),
     )
-    print(f"{PATH.stat().st_size / 1000:.0f} kB, {({k: len(v) for k, v in cases.items()})}")
+    print(f"{PATH.stat().st_size / 1000:.0f} kB, { ({k: len(v) for k, v in cases.items()}) }")

@@ -20,7 +20,9 @@ CASES = json.loads(bytes(GOLDENS["index"]))
 def named(cases):
     """Each case with its number, called by what it is."""
     return [
-        pytest.param(i, *case, id="-".join([*case[:-1], *(f"{k}={v}" for k, v in case[-1].items())]))
+        pytest.param(
+            i, *case, id="-".join([*case[:-1], *(f"{k}={v}" for k, v in case[-1].items())])
+        )
         for i, case in enumerate(cases)
     ]
 

@@ -22,7 +22,8 @@ class Deviation:
 
     Attributes:
         key: whose record.
-        kind: metric, claim, derivation, text, table, figure, export, data, file or chapter.
+        kind: metric, claim, derivation, text, table, figure, export, file or chapter; or, among
+            explanations, data or version.
         name: which one.
         message: how it differs.
         fails: whether the page is wrong for it; if not, it only explains other deviations.

@@ -4,7 +4,7 @@ A page shows the very text that stands above the code. Nothing is imported for i
 built without running the library.
 
 >>> print(derivation("tinygrad_rnn.ops.activations.tanh").splitlines()[0])
-The quotient rule on $(e^x - e^{-x})/(e^x + e^{-x})$ gives $dy/dx = 1 - y^2$, so
+The quotient rule on $(e^x - e^{-x}) / (e^x + e^{-x})$ gives $dy/dx = 1 - y^2$, so
 """
 
 import ast

@@ -80,7 +80,9 @@ def introduce(page: Page, entry: Entry) -> None:
     if not (entry.recorded / "record.json").exists():
         return  # a block of the page will say so
     record = Record.read(entry.recorded)
-    html = Markdown().convert(record.question).removeprefix("<p>").removesuffix("</p>")
+    math = {"pymdownx.arithmatex": {"generic": True}}
+    html = Markdown(extensions=list(math), extension_configs=math).convert(record.question)
+    html = html.removeprefix("<p>").removesuffix("</p>")
     page.meta.setdefault("question", html)
     if entry.is_chapter:
         page.meta.setdefault("chapter", int(record.key))

@@ -78,8 +78,10 @@ def fill(template: str, slots: Mapping[str, Any], binds: str) -> str:
         start, end = match.span()
         grouped = template[start - 1 : start] == "{" and template[end : end + 1] == "}"
         level = BINDING[binding_of(x)]
-        # The left operand of a - b - c needs no parentheses; the right one of a - (b - c) does.
-        loose = level < BINDING[binds] or (level == BINDING[binds] < BINDING["atom"] and not first)
+        # The left operand of a - b - c needs no parentheses; the right one of a - (b - c) does,
+        # and both do in a power, where two superscripts cannot stand side by side.
+        equal = level == BINDING[binds] < BINDING["atom"]
+        loose = level < BINDING[binds] or (equal and (not first or binds == "power"))
         first = False
         return f"({written(x)})" if loose and not grouped else written(x)
 

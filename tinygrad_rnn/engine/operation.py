@@ -179,6 +179,7 @@ class Operation:
             for p in parameters
             if p.name in self.static and p.default is not kinds.empty
         }
+        self.expected = frozenset(self.static)
         self.arity = len(self.input_names)
         self.fixed = self.arity - self.variadic  # inputs that each have a rule of their own
         # For an op whose backward is to run it again; see `transforms.checkpoint`.
@@ -200,20 +201,32 @@ class Operation:
         return self.compute(inputs, params)
 
     def bind(self, args: Inputs, kwargs: Params) -> tuple[Inputs, Params]:
-        """Tell inputs from parameters, and fill in the defaults."""
+        """Tell inputs from parameters, and fill in the defaults.
+
+        What fits at once is bound here; `inspect` would take longer than most ops do.
+        """
+        cut = len(args) if self.variadic else self.arity
+        inputs, extra = args[:cut], args[cut:]
+        params = {**self.defaults, **dict(zip(self.static, extra, strict=False)), **kwargs}
+        twice = not kwargs.keys().isdisjoint(self.static[: len(extra)])
+        missing = len(inputs) < self.fixed or params.keys() != self.expected
+        if twice or missing or len(extra) > len(self.static):
+            inputs, params = self.bind_by_signature(args, kwargs)
+        if self.variadic and len(inputs) == 1 and isinstance(inputs[0], list | tuple):
+            inputs = tuple(inputs[0])  # concatenate([a, b]) is concatenate(a, b)
+        return inputs, params
+
+    def bind_by_signature(self, args: Inputs, kwargs: Params) -> tuple[Inputs, Params]:
+        """Bind as Python does: with defaults for inputs too, and its errors."""
         try:
             bound = self.__signature__.bind(*args, **kwargs)
         except TypeError as error:
             raise TypeError(f"{self.name}{self.__signature__}: {error}") from None
         bound.apply_defaults()
-        values = bound.arguments
-        inputs = [values[name] for name in self.input_names[: self.fixed]]
-        if self.variadic:
-            listed = values[self.input_names[-1]]
-            if len(listed) == 1 and isinstance(listed[0], list | tuple):
-                (listed,) = listed  # concatenate([a, b]) for concatenate(a, b)
-            inputs.extend(listed)
-        return tuple(inputs), {name: values[name] for name in self.static}
+        given = bound.arguments
+        fixed = tuple(given[name] for name in self.input_names[: self.fixed])
+        rest = given[self.input_names[-1]] if self.variadic else ()
+        return fixed + tuple(rest), {name: given[name] for name in self.static}
 
     def compute(self, arrays: Sequence[Any], params: Params) -> Any:
         """The forward function, with errors that name this op and its operands."""
@@ -227,7 +240,8 @@ class Operation:
         if not isinstance(error, ValueError | TypeError | IndexError) or isinstance(error, OURS):
             return error
         names = self.names(len(arrays))
-        got = ", ".join(f"{n} {described(x)}" for n, x in zip(names, arrays, strict=True))
+        operands = zip(names, arrays, strict=True)
+        got = ", ".join(f"{n} {described(x)}" for n, x in operands) or "nothing"
         reason = self.diagnose(names, arrays) if self.diagnose else None
         kind = DtypeError if isinstance(error, TypeError) else ShapeError
         return kind(f"{self.name}: got {got}; {reason or error}")

@@ -1,8 +1,7 @@
 r"""What the stepper widget walks through: a graph's nodes, and its forward and backward steps.
 
 The result is the JSON of the `tg-stepper` block on the site's page of components. Its formulas are
-the ops' own: a node's is the op's template filled with the names of its operands, and a share's is
-the derivative rule run on `TeX` carriers that bear them.
+the ops' own; see `formulas`.
 
 Example:
     >>> import tinygrad_rnn as tg
@@ -20,26 +19,18 @@ Example:
     \(x\) receives \(\bar a \cdot x = 1 \cdot 3 = 3\) and ..., so \(\bar x = 1 + 3 + 3 = 7\).
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.engine import Tensor, TeX
+from tinygrad_rnn.engine import Tensor
 from tinygrad_rnn.engine.backward import PART
-from tinygrad_rnn.engine.formula import written
+from tinygrad_rnn.plot.formulas import Formulas, added_up, equated, symbols_of
 from tinygrad_rnn.plot.layout import layered
-from tinygrad_rnn.plot.notation import (
-    applied,
-    brief,
-    brief_cotangent,
-    constant,
-    name_in_tex,
-    value_in_tex,
-)
+from tinygrad_rnn.plot.notation import applied, brief, brief_cotangent, constant, value_in_tex
 from tinygrad_rnn.plot.replay import LIMIT, Node, Visit, backward_visits, nodes_of
 
-LETTERS = "abcfjkmnpqrsuvwz"  # for what has no name
+Step = dict[str, Any]
 
 
 def steps(
@@ -63,235 +54,154 @@ def steps(
     """
     nodes = nodes_of(output, limit)
     visits = backward_visits(nodes, gradient)
-    walk = Walk(symbols_of(nodes), scalar=all(np.ndim(node.value) == 0 for node in nodes))
+    formulas = Formulas(symbols_of(nodes), all(np.ndim(node.value) == 0 for node in nodes))
     return {
-        "title": title or walk.label(nodes[-1]),
-        "nodes": walk.placed(nodes),
-        "steps": [walk.forward(node) for node in nodes]
-        + walk.backward(nodes[-1], visits, given=gradient is not None),
+        "title": title or label(nodes[-1], formulas),
+        "nodes": placed(nodes, formulas),
+        "steps": [forward_step(node, formulas) for node in nodes]
+        + backward_steps(nodes[-1], visits, formulas, given=gradient is not None),
     }
 
 
-def symbols_of(nodes: list[Node]) -> dict[Node, str]:
-    """A name for each node, no two the same: its own if it can have it, else a letter."""
-    taken: set[str] = set()
-    symbols = {}
-    for node in nodes:
-        if node.name and node.name not in taken:
-            symbols[node] = node.name
-            taken.add(node.name)
-    free = iter([*LETTERS, *(f"v_{i}" for i in range(1, len(nodes) + 1))])
-    if "y" not in taken:
-        symbols.setdefault(nodes[-1], "y")
-    for node in nodes:
-        if node not in symbols:
-            symbols[node] = next(letter for letter in free if letter not in taken)
-    return symbols
+def placed(nodes: list[Node], formulas: Formulas) -> list[dict[str, Any]]:
+    """The nodes as JSON, by layer and then by place in it, so that few edges cross."""
+    at = {node: i for i, node in enumerate(nodes)}
+    edges = [(at[parent], at[node]) for node in nodes for parent in node.parents]
+    layout = layered([(1.0, 1.0)] * len(nodes), edges)
+    order = sorted(range(len(nodes)), key=lambda i: (layout.layers[i], layout.lanes[i]))
+    return [{**described(nodes[i], formulas), "layer": layout.layers[i]} for i in order]
 
 
-@dataclass(frozen=True)
-class Walk:
-    """How a graph's steps are told.
+def described(node: Node, formulas: Formulas) -> dict[str, Any]:
+    """A node as JSON."""
+    symbols = formulas.symbols
+    tex = formulas.name(node)
+    if node.op:
+        tex += " = " + formulas.forward(node, numbers=False)
+    return {
+        "id": symbols[node],
+        **({"op": node.op.name} if node.op else {}),
+        "label": label(node, formulas),
+        "tex": tex,
+        "value": brief(node.value),
+        **({} if node.cotangent is None else {"cotangent": amount(node.cotangent)}),
+        "parents": [symbols[parent] for parent in node.parents],
+    }
 
-    Attributes:
-        symbols: each node's name.
-        scalar: whether every value is a single number; numbers are then put into formulas.
+
+def label(node: Node, formulas: Formulas) -> str:
+    """A node's name and what made it, in plain text."""
+    symbols = formulas.symbols
+    if node.op is None or node.op is PART:
+        return symbols[node]
+    operands = [symbols[x] if isinstance(x, Node) else constant(x) for x in node.operands]
+    return f"{symbols[node]} = {applied(node.op, operands)}"
+
+
+def amount(g: Any) -> str:
+    """A cotangent in plain text."""
+    return brief_cotangent(g, sign="", norm="norm ")
+
+
+def forward_step(node: Node, formulas: Formulas) -> Step:
+    """The step that computes a node, or takes it as given."""
+    name, value = formulas.name(node), value_in_tex(node.value)
+    is_shape = value.startswith("(")
+    if node.op is None:
+        text = rf"The input \({name}\) {'has the shape' if is_shape else 'is'} \({value}\)."
+    elif is_shape:
+        text = rf"\({name} = {formulas.value(node)}\), of shape \({value}\)."
+    else:
+        text = rf"\({equated([name, formulas.value(node), value])}\)."
+    return {"phase": "forward", "node": formulas.symbols[node], "text": text}
+
+
+def backward_steps(
+    output: Node, visits: list[Visit], formulas: Formulas, *, given: bool
+) -> list[Step]:
+    """The steps of the backward pass."""
+    if not visits:
+        return []
+    y, seed = formulas.name(output), formulas.amount(output.cotangent)
+    start = rf"\(\bar {y} = \partial {y} / \partial {y} = {seed}\)"
+    if given:
+        start = rf"the cotangent that was given, \(\bar {y} = {seed}\)"
+    now = {output: output.cotangent}
+    told = [backward_step(output, now, f"Backward starts with {start}.", formulas)]
+    running: dict[Node, list[Any]] = {}
+    for k, visit in enumerate(visits):
+        later = {parent for other in visits[k + 1 :] for parent in other.node.parents}
+        step = handing_on(visit, running, later, formulas)
+        told.append({**step, "contributions": [*map(contribution, visit.shares)]})
+    return told
+
+
+def backward_step(node: Node, cotangents: dict[Node, Any], text: str, formulas: Formulas) -> Step:
+    """A backward step as JSON."""
+    shown = {formulas.symbols[x]: amount(g) for x, g in cotangents.items()}
+    return {
+        "phase": "backward",
+        "node": formulas.symbols[node],
+        "cotangents": shown,
+        "text": text,
+    }
+
+
+def contribution(share: Any) -> str:
+    """What an edge carries back, nothing if it carries nothing."""
+    return "" if share is None else amount(share)
+
+
+def handing_on(
+    visit: Visit, running: dict[Node, list[Any]], later: set[Node], formulas: Formulas
+) -> Step:
+    """The step in which a node hands its cotangent on.
+
+    Args:
+        visit: the node, and what it hands on.
+        running: the shares that each node has received so far; brought forward.
+        later: the nodes that will receive more.
+        formulas: how to write them.
     """
-
-    symbols: dict[Node, str]
-    scalar: bool
-
-    def placed(self, nodes: list[Node]) -> list[dict[str, Any]]:
-        """The nodes as JSON, by layer and then by place in it, so that few edges cross."""
-        at = {node: i for i, node in enumerate(nodes)}
-        edges = [(at[parent], at[node]) for node in nodes for parent in node.parents]
-        layout = layered([(1.0, 1.0)] * len(nodes), edges)
-        order = sorted(range(len(nodes)), key=lambda i: (layout.layers[i], layout.lanes[i]))
-        return [{**self.node(nodes[i]), "layer": layout.layers[i]} for i in order]
-
-    def node(self, node: Node) -> dict[str, Any]:
-        """A node as JSON."""
-        return {
-            "id": self.symbols[node],
-            **({"op": node.op.name} if node.op else {}),
-            "label": self.label(node),
-            "tex": " = ".join([self.name(node), *self.formula(node, numbers=False)]),
-            "value": brief(node.value),
-            **({} if node.cotangent is None else {"cotangent": self.amount(node.cotangent)}),
-            "parents": [self.symbols[parent] for parent in node.parents],
-        }
-
-    def label(self, node: Node) -> str:
-        """A node's name and what made it, in plain text."""
-        if node.op is None or node.op is PART:
-            return self.symbols[node]
-        operands = [self.symbols[x] if isinstance(x, Node) else constant(x) for x in node.operands]
-        return f"{self.symbols[node]} = {applied(node.op, operands)}"
-
-    def forward(self, node: Node) -> dict[str, Any]:
-        """The step that computes a node, or takes it as given."""
-        value = value_in_tex(node.value)
-        if node.op is None:
-            text = rf"The input \({self.name(node)}\) is \({value}\)."
-            if value.startswith("("):
-                text = rf"The input \({self.name(node)}\) has the shape \({value}\)."
-        elif value.startswith("("):
-            text = rf"\({self.equation(node)}\), of shape \({value}\)."
-        else:
-            text = rf"\({self.equation(node, value)}\)."
-        return {"phase": "forward", "node": self.symbols[node], "text": text}
-
-    def equation(self, node: Node, *value: str) -> str:
-        """A node's name, its formula, the formula with numbers, its value."""
-        numbers = self.formula(node, numbers=True) if self.scalar else []
-        return chained([self.name(node), *self.formula(node, numbers=False), *numbers, *value])
-
-    def backward(self, output: Node, visits: list[Visit], *, given: bool) -> list[dict[str, Any]]:
-        """The steps of the backward pass."""
-        if not visits:
-            return []
-        y, seed = self.name(output), self.amount_in_tex(output.cotangent)
-        start = rf"\(\bar {y} = \partial {y} / \partial {y} = {seed}\)"
-        if given:
-            start = rf"the cotangent that was given, \(\bar {y} = {seed}\)"
-        told = [self.step(output, {output: output.cotangent}, f"Backward starts with {start}.")]
-        running: dict[Node, Any] = {}
-        for k, visit in enumerate(visits):
-            later = {parent for other in visits[k + 1 :] for parent in other.node.parents}
-            told.append(self.visit(visit, running, later))
-        return told
-
-    def visit(self, visit: Visit, running: dict[Node, Any], later: set[Node]) -> dict[str, Any]:
-        """The step in which a node hands its cotangent on; `running` sums are brought forward."""
-        received: dict[Node, list[tuple[Any, str]]] = {}
-        formulas = self.share_formulas(visit)
-        for parent, share, formula in zip(visit.node.parents, visit.shares, formulas, strict=True):
-            if share is not None:
-                received.setdefault(parent, []).append((share, formula))
-        sentences = []
-        for parent, shares in received.items():
-            sentence = self.sentence(parent, shares, running.get(parent))
-            sentences.append(sentence + (" so far." if parent in later else "."))
-            for share, _ in shares:
-                running[parent] = added(running.get(parent), share)
-        now = {parent: running[parent] for parent in received}
-        step = self.step(visit.node, now, " ".join(sentences))
-        carried = ["" if share is None else self.amount(share) for share in visit.shares]
-        return {**step, "contributions": carried}
-
-    def step(self, node: Node, cotangents: dict[Node, Any], text: str) -> dict[str, Any]:
-        """A backward step as JSON."""
-        shown = {self.symbols[x]: self.amount(g) for x, g in cotangents.items()}
-        return {
-            "phase": "backward",
-            "node": self.symbols[node],
-            "cotangents": shown,
-            "text": text,
-        }
-
-    def sentence(self, parent: Node, shares: list[tuple[Any, str]], before: Any) -> str:
-        """What a parent receives, and what that makes of its cotangent."""
-        name = self.name(parent)
-        if before is None and len(shares) == 1:
-            return rf"\(\bar {name} = {shares[0][1]}\)"
-        what = " and ".join(rf"\({formula}\)" for _, formula in shares)
-        terms = [*([] if before is None else [before]), *(share for share, _ in shares)]
-        if not self.scalar:
-            return rf"\({name}\) receives {what}, {count_in_words(len(terms))} in all"
-        numbers = [self.amount_in_tex(term) for term in terms]
-        signed = [numbers[0], *(f"({n})" if n.startswith("-") else n for n in numbers[1:])]
-        total = self.amount_in_tex(sum(terms[1:], terms[0]))
-        return rf"\({name}\) receives {what}, so \(\bar {name} = {' + '.join(signed)} = {total}\)"
-
-    def formula(self, node: Node, *, numbers: bool) -> list[str]:
-        """What the op of a node computes, in the names of its operands or in their numbers."""
-        if node.op is None:
-            return []
-        if node.op is PART:
-            return [rf"{self.name(node.parents[0])}_{{[{node.source.params['i']}]}}"]
-        if node.op.replay is not None:
-            return [rf"\operatorname{{checkpoint}}({self.name(node.parents[0])})"]
-        result = TeX.apply(node.op, self.carriers(node, numbers=numbers), node.source.params)
-        return [self.dotted(written(result[0] if isinstance(result, tuple) else result))]
-
-    def share_formulas(self, visit: Visit) -> list[str]:
-        """What each parent receives, as formula, formula with numbers, and number."""
-        node = visit.node
-        formulas: list[str] = []
-        for i, operand in enumerate(node.operands):
-            if not isinstance(operand, Node):
-                continue
-            share = visit.shares[len(formulas)]
-            parts = [self.rule(node, i, numbers=False)] if share is not None else []
-            if self.scalar and share is not None:
-                parts += [self.rule(node, i, numbers=True), self.amount_in_tex(share)]
-            formulas.append(chained(parts))
-        return formulas
-
-    def rule(self, node: Node, i: int, *, numbers: bool) -> str:
-        """The derivative rule of input `i`, run on TeX."""
-        source, op = node.source, node.source.op
-        g: Any = self.cotangent(node, numbers=numbers)
-        if op is PART or op.replay is not None:
-            return written(g)
-        y = TeX(self.name(node), node.value)
-        if numbers:
-            y = number_carrier(node.value)
-        result = op.rule(i)(g, y, *self.carriers(node, numbers=numbers), **source.params)
-        return self.dotted(written(result))
-
-    def cotangent(self, node: Node, *, numbers: bool) -> Any:
-        """A node's cotangent as a formula; those of a bundle's parts side by side."""
-        if isinstance(node.cotangent, list):
-            bar = rf"\bar {self.name(node)}"
-            return tuple(TeX(f"{bar}_{{[{i}]}}", y) for i, y in enumerate(node.value))
-        if numbers:
-            return number_carrier(node.cotangent)
-        return TeX(rf"\bar {self.name(node)}", node.cotangent)
-
-    def carriers(self, node: Node, *, numbers: bool) -> tuple[Any, ...]:
-        """A node's operands as formulas: their names or their numbers."""
-        return tuple(
-            (number_carrier(x.value) if numbers else TeX(self.name(x), x.value))
-            if isinstance(x, Node)
-            else x
-            for x in node.operands
-        )
-
-    def name(self, node: Node) -> str:
-        """A node's name as LaTeX."""
-        return name_in_tex(self.symbols[node])
-
-    def dotted(self, formula: str) -> str:
-        r"""A formula; between single numbers the product is `\cdot`."""
-        return formula.replace(r"\odot", r"\cdot") if self.scalar else formula
-
-    def amount(self, g: Any) -> str:
-        """A cotangent as text."""
-        return brief_cotangent(g, sign="", norm="norm ")
-
-    def amount_in_tex(self, g: Any) -> str:
-        """A cotangent as LaTeX."""
-        return value_in_tex(g) if brief(g) == self.amount(g) else rf"\text{{{self.amount(g)}}}"
+    node = visit.node
+    if node.op is PART:
+        (bundle,) = node.parents
+        part = rf"{formulas.bar(bundle)}_{{[{node.source.params['i']}]}}"
+        text = rf"\({part} = {formulas.bar(node)}\)."
+        return backward_step(node, {bundle: bundle.cotangent}, text, formulas)
+    received: dict[Node, list[str]] = {}
+    inputs = [i for i, x in enumerate(node.operands) if isinstance(x, Node)]
+    for i, parent, share in zip(inputs, node.parents, visit.shares, strict=True):
+        if share is not None:
+            running.setdefault(parent, []).append(share)
+            received.setdefault(parent, []).append(formulas.share(node, i, share))
+    sentences = [
+        sentence(parent, written, running[parent], formulas)
+        + (" so far." if parent in later else ".")
+        for parent, written in received.items()
+    ]
+    now = {parent: sum(running[parent]) for parent in received}
+    return backward_step(node, now, " ".join(sentences), formulas)
 
 
-def number_carrier(x: Any) -> TeX:
-    """A number as a formula; a negative one is parenthesised like a sum."""
-    text = value_in_tex(x)
-    return TeX(text, x, binds="sum" if text.startswith("-") else "atom")
+def sentence(parent: Node, new: list[str], shares: list[Any], formulas: Formulas) -> str:
+    """What a parent receives, and what that makes of its cotangent.
 
-
-def chained(parts: list[str]) -> str:
-    """Equal things with equality signs between them, without repeats."""
-    kept = [part for i, part in enumerate(parts) if i == 0 or part != parts[i - 1]]
-    return " = ".join(kept)
-
-
-def added(total: Any, share: Any) -> Any:
-    """A running sum that may not have begun."""
-    return share if total is None else total + share
-
-
-def count_in_words(n: int) -> str:
-    """How many shares."""
-    return {2: "two shares", 3: "three shares"}.get(n, f"{n} shares")
+    Args:
+        parent: who receives.
+        new: the formulas of what is new.
+        shares: all that it has received, old and new.
+        formulas: how to write them.
+    """
+    if len(shares) == 1:
+        return rf"\({equated([formulas.bar(parent), *new])}\)"
+    what = " and ".join(rf"\({formula}\)" for formula in new)
+    receives = rf"\({formulas.name(parent)}\) receives {what}"
+    if not formulas.scalar:
+        return f"{receives}, {len(shares)} shares in all"
+    old, fresh = sum(shares[: -len(new)]), shares[-len(new) :]
+    terms = [
+        formulas.amount(np.asarray(g)) for g in ([old, *fresh] if len(shares) > len(new) else fresh)
+    ]
+    total = formulas.amount(np.asarray(sum(shares)))
+    return rf"{receives}, so \({formulas.bar(parent)} = {added_up(terms)} = {total}\)"

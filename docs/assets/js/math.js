@@ -1,5 +1,5 @@
 // Renders the formulas of a page with KaTeX. A formula that KaTeX cannot read stays as TeX, in red;
-// tests/book/test_math.py renders every formula of the book with these options in strict mode.
+// tests/browser/test_math.py renders every formula of the book with these options in strict mode.
 const katexOptions = { throwOnError: false, strict: "ignore", trust: false };
 
 function renderFormula(box) {
