@@ -8,8 +8,6 @@ missing, these tests skip and say what to install; in CI that is an error.
 
 import os
 import shutil
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -21,7 +19,7 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Route, sync_playwright
 
 from tinygrad_rnn.book import pyodide
-from tinygrad_rnn.book.site import site_server
+from tinygrad_rnn.book.site import build_site, site_server
 
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -86,19 +84,7 @@ def site(shared: Path) -> Path:
     if built := os.environ.get("TG_SITE"):
         return Path(built).resolve()
 
-    def build(folder: Path) -> None:
-        command = [sys.executable, "-m", "mkdocs", "build", "--strict"]
-        done = subprocess.run(
-            [*command, "--site-dir", str(folder)],
-            cwd=ROOT,
-            env=os.environ | {"NO_MKDOCS_2_WARNING": "1"},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, f"mkdocs build --strict failed:\n{done.stdout}{done.stderr}"
-
-    return once(shared / "site", build)
+    return once(shared / "site", lambda folder: build_site(root=ROOT, site=folder))
 
 
 @pytest.fixture(scope="session")

@@ -4,12 +4,8 @@ Named in mkdocs.yml. It changes what mkdocstrings sees, never the source: an `Ex
 Griffe calls `Examples:`, a doctest that stands in the text is code, and a `$$…$$` is a paragraph
 of its own.
 
->>> print(readable("Twice.\n\nExample:\n    >>> twice(2)\n    4"))
-Twice.
-<BLANKLINE>
-Examples:
-    >>> twice(2)
-    4
+>>> readable("Twice.\n\nExample:\n    >>> twice(2)\n    4")
+'Twice.\n\nExamples:\n    >>> twice(2)\n    4'
 """
 
 import re

@@ -53,17 +53,19 @@ def pull(
         rank = node.rank
         entry = pending.get(rank)
         if entry is None:
-            pending[rank] = [node, g]
+            pending[rank] = [node, g, False]
             heappush(youngest, -rank)
-        else:
-            entry[1] = entry[1] + g
+        elif entry[2]:
+            entry[1] += g
+        else:  # g may belong to others, but their sum is ours, and takes what is still to come
+            entry[1], entry[2] = entry[1] + g, not create_graph
 
     watch = modes.watching.get()
     with modes.setting(modes.recording, create_graph):
         for node, g in seeds:
             push(node, g)
         while youngest:
-            node, g = pending.pop(-heappop(youngest))
+            node, g, _ = pending.pop(-heappop(youngest))
             op = node.op
             if op is None or node.rank in stops:
                 deposit(node, g)

@@ -315,7 +315,7 @@ class Tensor(Carrier):
     def __reduce__(self) -> Any:
         if self.op is not None:
             refuse_copy(self.op)
-        return type(self), (self.data, self.requires_grad)
+        return type(self), (self.data, self.requires_grad, self.name)
 
 
 new = Tensor.__new__

@@ -6,15 +6,6 @@ function renderFormula(box) {
   const displayMode = box.tagName === "DIV";
   const tex = box.textContent.trim().slice(2, -2); // \( … \) or \[ … \]
   katex.render(tex, box, { ...katexOptions, displayMode });
-  if (!displayMode) keepWithPunctuation(box);
-}
-
-// A comma or a full stop never starts a line after a formula.
-function keepWithPunctuation(box) {
-  const next = box.nextSibling;
-  if (next?.nodeType === Node.TEXT_NODE && /^[,.;:!?)’”\]-]/.test(next.data)) {
-    next.data = "\u2060" + next.data; // word joiner
-  }
 }
 
 // Renders TeX between \( and \) in a line of plain text, for the widgets.
