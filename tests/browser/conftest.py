@@ -121,6 +121,23 @@ def axe(shared: Path) -> Path:
     return kept
 
 
+@pytest.fixture
+def violations(axe: Path) -> Callable[[Page], list[str]]:
+    """Finds what keeps somebody from reading a page, as it is just now."""
+
+    def find(page: Page) -> list[str]:
+        page.add_script_tag(path=axe)
+        found = page.evaluate("axe.run({ resultTypes: ['violations'] })")["violations"]
+        return [
+            f"{violation['id']}: {violation['help']}: {node['html']}: {node['failureSummary']}"
+            for violation in found
+            if violation["impact"] in ("serious", "critical")
+            for node in violation["nodes"][:3]
+        ]
+
+    return find
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """One Chromium for all tests of a worker."""

@@ -118,6 +118,17 @@ def test_the_arrow_keys_walk_the_stepper_and_home_and_end_jump(reader):
     expect(count).to_have_text("6 steps")
 
 
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_what_a_reader_has_opened_and_answered_is_accessible_too(reader, violations, dark):
+    page = reader.open(GUIDE, dark=dark)
+    page.locator(".predict button").nth(1).click()
+    page.get_by_role("button", name="Next step").press("End")
+    page.get_by_role("button", name="Edit").first.click()
+    for fold in page.locator("article details > summary").all():
+        fold.click()
+    assert violations(page) == []
+
+
 def test_the_stepper_runs_downwards_on_a_phone(reader):
     page = reader.open(GUIDE)
     drawing = page.locator(".tg-stepper__drawing svg")

@@ -23,6 +23,10 @@ class TestMaking:
         assert tg.tensor([1]).dtype == np.int64
         assert tg.tensor([True]).dtype == np.bool_
 
+    def test_python_floats_are_not_rounded_on_the_way_to_float64(self):
+        assert tg.tensor(0.1, dtype="float64").item() == 0.1
+        assert tg.tensor([0.1], dtype=np.float64).tolist() == [0.1]
+
     def test_tensor_copies_and_the_class_shares(self):
         array = np.ones(2)
         copied, shared = tg.tensor(array), tg.Tensor(array)

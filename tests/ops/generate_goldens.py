@@ -163,7 +163,7 @@ def peers() -> dict[str, Callable[..., Any]]:
         "contract": lambda *xs, subscripts: torch.einsum(subscripts, *xs),
         "embedding": lambda w, ids, padding_idx: F.embedding(ids, w, padding_idx),
         "getitem": lambda x, index: x[torch_index(index)],
-        "norm": lambda x, ord, axis, keepdims: torch.linalg.vector_norm(x, ord, axis, keepdims),
+        "norm": lambda x, **params: torch.linalg.vector_norm(x, *params.values()),
         "one_hot": lambda ids, classes, dtype: F.one_hot(ids, classes),
         "pad": lambda x, width, value: F.pad(x, torch_width(x, width), value=value),
         "set_at": set_at,

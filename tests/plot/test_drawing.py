@@ -7,6 +7,7 @@ import pytest
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import plot
+from tinygrad_rnn.plot.notation import width_of
 from tinygrad_rnn.plot.palette import DARK
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -128,9 +129,7 @@ def test_the_recurrent_path_is_a_straight_line(recurrent_network):
 
 
 def test_boxes_are_wide_enough_for_their_texts(recurrent_network):
-    from tinygrad_rnn.plot.notation import width_of
-
-    recurrent_network.name = "a_name_that_is_rather_long"
+    recurrent_network.name = "rather_a_long_name_for_a_state"
     for group in groups(plot.graph(recurrent_network, gradient=np.ones(3))):
         width = float(group.find(f"{SVG}rect").get("width"))
         assert all(width_of(text, 12.5) < width for text in texts(group))

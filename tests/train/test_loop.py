@@ -11,7 +11,8 @@ class FakeTraining(SimpleNamespace):
     """Counts steps; each may have an effect."""
 
     def __init__(self, step=0, on_step=lambda training: None):
-        super().__init__(step=step, seconds=0.0, stopped=False, on_step=on_step, progress=[])
+        super().__init__(step=step, seconds=0.0, stopped=False, finished_at=-1)
+        self.on_step, self.progress = on_step, []
 
     def advance(self, progress):
         self.step += 1
@@ -77,6 +78,27 @@ def test_a_resumed_run_keeps_the_beat():
     assert log == [("a", 4), ("a", 6)]
 
 
+@pytest.mark.parametrize("steps", [2, 3])
+def test_a_run_resumed_at_its_end_does_nothing_again(steps):
+    log = []
+    beat = Every(recorder("a", log), steps=steps)
+    training = FakeTraining()
+    fit(training, steps=4, listeners=[beat])
+    before = list(log)
+    fit(training, steps=4, listeners=[Every(recorder("a", log), steps=steps)])
+    assert log == before
+
+
+def test_a_run_killed_just_before_its_end_is_brought_to_it():
+    log = []
+    training = FakeTraining(step=4)
+    fit(training, steps=4, listeners=[Every(recorder("on the beat", log), steps=2)])
+    assert log == []
+    training.finished_at = -1
+    fit(training, steps=4, listeners=[Every(recorder("off the beat", log), steps=3)])
+    assert log == [("off the beat", 4)]
+
+
 def test_a_beat_in_seconds_follows_the_clock():
     log = []
     training = FakeTraining()
@@ -90,9 +112,10 @@ def test_saving_comes_after_the_listeners_so_that_it_saves_what_they_did():
         FakeTraining(),
         steps=2,
         listeners=[Every(recorder("evaluate", log), steps=1)],
-        save=Every(recorder("save", log), steps=2),
+        save=Every(recorder("save", log), steps=1),
     )
-    assert log == [("evaluate", 1), ("evaluate", 2), ("save", 2)]
+    last = [("evaluate", 2), ("save", 2)]
+    assert log == [("evaluate", 1), ("save", 1), *last, ("save", 2)]
 
 
 def test_ctrl_c_finishes_the_step_saves_and_then_interrupts():

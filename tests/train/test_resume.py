@@ -21,7 +21,7 @@ folder, resume = sys.argv[1], sys.argv[2] == "resume"
 source = TextSource("cats", "the cat sat on the mat. a dog ran off! " * 40, "CC0-1.0", "made here")
 settings = Settings(
     cell="lstm", hidden=12, embedding=6, layers=2, dropout=0.2,
-    batch=3, window=6, steps=150, rate=0.02, evaluate_every=30,
+    batch=3, window=6, steps=150, rate=0.02, evaluate_every=40,
 )
 with tg.backend("numpy"):
     experiment = TextExperiment(source, settings, folder, resume=resume)

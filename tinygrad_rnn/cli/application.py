@@ -86,7 +86,7 @@ def start(
 def train(
     text: Annotated[str, typer.Argument(help="'docs', Python's documentation, or a text file.")],
     cell: Annotated[Literal["rnn", "lstm", "gru"], typer.Option(help="Recurrent layer.")] = "gru",
-    hidden: Annotated[int, typer.Option(min=1, help="Features of the hidden state.")] = 128,
+    hidden: Annotated[int, typer.Option(min=1, help="Features of the hidden state.")] = 192,
     embedding: Annotated[int, typer.Option(min=1, help="Features of a character.")] = 64,
     layers: Annotated[int, typer.Option(min=1, help="Layers on top of each other.")] = 1,
     dropout: Annotated[float, typer.Option(min=0, max=0.99, help="Fraction dropped.")] = 0.0,
@@ -94,7 +94,7 @@ def train(
     batch: Annotated[int, typer.Option(min=1, help="Streams read side by side.")] = 16,
     window: Annotated[int, typer.Option(min=1, help="Steps of backpropagation.")] = 32,
     steps: Annotated[int, typer.Option(min=1, help="Updates of the weights.")] = 3000,
-    rate: Annotated[float, typer.Option(min=0, help="Highest learning rate.")] = 8e-3,
+    rate: Annotated[float, typer.Option(min=0, help="Highest learning rate.")] = 6e-3,
     patience: Annotated[
         int | None, typer.Option(min=1, help="Evaluations without a new best before stopping.")
     ] = None,
@@ -103,7 +103,8 @@ def train(
     ] = None,
     seed: Seed = 0,
     folder: Annotated[
-        Path | None, typer.Option("--run", help="Folder for results [runs/TEXT-CELL-HIDDEN].")
+        Path | None,
+        typer.Option("--run", help="Folder for results, by default runs/…"),
     ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from the folder's checkpoint, as it was set.")

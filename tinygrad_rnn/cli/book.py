@@ -15,7 +15,7 @@ book = typer.Typer(help="Run, check, build and serve the book.", no_args_is_help
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, for a program to read.")]
 Keys = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[CHAPTER]...", help="Such as 3 or extend-the-engine [all]."),
+    typer.Argument(metavar="[CHAPTER]...", help="Such as 3 or extend-the-engine; all if none."),
 ]
 
 

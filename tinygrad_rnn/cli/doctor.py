@@ -79,7 +79,7 @@ def kernel_cache() -> Finding:
     from numba import njit
 
     try:
-        folder = njit(cache=True)(cores).stats.cache_path
+        folder = str(njit(cache=True)(cores).stats.cache_path)
     except RuntimeError:
         return Finding(
             *("Kernel cache", "lacking", "no folder can be written: kernels compile every time"),

@@ -44,12 +44,12 @@ def print_findings(findings: Sequence[Finding]) -> None:
     """Print the doctor's findings as a table, remedies below."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     table = Table.grid(padding=(0, 2))
     for finding in findings:
-        mark = "[green]✓[/]" if finding.status == "ok" else "[yellow]![/]"
-        table.add_row(mark, finding.name, finding.detail.replace("[", r"\["))
+        mark = Text("✓", "green") if finding.status == "ok" else Text("!", "yellow")
+        table.add_row(mark, Text(finding.name), Text(finding.detail))
         if finding.remedy:
-            table.add_row("", "", "→ " + finding.remedy.replace("[", r"\["))
-    console = Console()
-    console.print(table)
+            table.add_row("", "", Text(f"→ {finding.remedy}"))
+    Console().print(table)

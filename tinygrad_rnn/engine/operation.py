@@ -207,7 +207,8 @@ class Operation:
         """
         cut = len(args) if self.variadic else self.arity
         inputs, extra = args[:cut], args[cut:]
-        params = {**self.defaults, **dict(zip(self.static, extra, strict=False)), **kwargs}
+        named = dict(zip(self.static, extra, strict=False))
+        params: Params = {**self.defaults, **named, **kwargs}
         twice = not kwargs.keys().isdisjoint(self.static[: len(extra)])
         missing = len(inputs) < self.fixed or params.keys() != self.expected
         if twice or missing or len(extra) > len(self.static):
@@ -431,7 +432,8 @@ def attach(method: str, operation: Operation) -> None:
 
     # Binding arguments would be most of what `x.tanh()` costs, and there are none to bind.
     bound = unary if operation.arity == 1 and not operation.static else call
-    bound.__name__, bound.__doc__, bound.__module__ = method, operation.__doc__, operation.__module__
+    bound.__name__, bound.__module__ = method, operation.__module__
+    bound.__doc__ = operation.__doc__
     setattr(Carrier, method, bound)
 
 

@@ -349,12 +349,12 @@ def tensor(
         tensor([[1., 2.],
                 [3., 4.]])
     """
-    array = np.array(as_array(data.data if isinstance(data, Tensor) else data), dtype)
+    array = np.array(as_array(data.data if isinstance(data, Tensor) else data, dtype), dtype)
     return Tensor(array, requires_grad, name)
 
 
-def as_array(data: Any) -> Array:
-    """`data` as an array of real numbers, Python floats in the default dtype.
+def as_array(data: Any, dtype: Any = None) -> Array:
+    """`data` as an array of real numbers, Python floats in `dtype` or the default dtype.
 
     Raises:
         ShapeError: for ragged nested lists.
@@ -371,7 +371,7 @@ def as_array(data: Any) -> Array:
                 "length, or pass them one by one"
             ) from None
         if array.dtype.kind == "f":
-            array = array.astype(modes.float_dtype.get())
+            array = array.astype(dtype or modes.float_dtype.get())
     if array.dtype.kind not in "fiub":
         raise DtypeError(
             f"tensor: got {described(array)} from {type(data).__name__}; expected real numbers "

@@ -160,10 +160,15 @@ def convolve(
     return convolution.convolve(x, w, *geometry, groups)
 
 
-convolve.defvjp(
-    lambda g, y, x, w, **how: convolve_to_input(g, w, extents=x.shape[2:], **how),
-    lambda g, y, x, w, **how: convolve_to_weight(g, x, window=w.shape[2:], **how),
-)
+def input_vjp(g: Any, y: Any, x: Any, w: Any, **how: Any) -> Any:
+    return convolve_to_input(g, w, extents=x.shape[2:], **how)
+
+
+def weight_vjp(g: Any, y: Any, x: Any, w: Any, **how: Any) -> Any:
+    return convolve_to_weight(g, x, window=w.shape[2:], **how)
+
+
+convolve.defvjp(input_vjp, weight_vjp)
 
 
 @op(
@@ -240,10 +245,15 @@ def refuse_other(call: str, forward: str, v: Array, shape: tuple[int, ...]) -> N
         )
 
 
-convolve_to_input.defvjp(
-    lambda g, y, v, w, extents, **how: convolve(g, w, **how),
-    lambda g, y, v, w, extents, **how: convolve_to_weight(v, g, window=w.shape[2:], **how),
-)
+def transposed_input_vjp(g: Any, y: Any, v: Any, w: Any, extents: Extents, **how: Any) -> Any:
+    return convolve(g, w, **how)
+
+
+def transposed_weight_vjp(g: Any, y: Any, v: Any, w: Any, extents: Extents, **how: Any) -> Any:
+    return convolve_to_weight(v, g, window=w.shape[2:], **how)
+
+
+convolve_to_input.defvjp(transposed_input_vjp, transposed_weight_vjp)
 
 
 @op(
@@ -587,7 +597,11 @@ def max_pool_adjoint(v: Array, winners: Array, /, extents: tuple[int, ...]) -> A
     return convolution.max_pool_adjoint(v, winners, extents)
 
 
-max_pool_adjoint.defvjp(lambda g, y, v, winners, extents: pick_winners(g, winners), None)
+def max_pool_adjoint_vjp(g: Any, y: Any, v: Any, winners: Any, extents: Extents) -> Any:
+    return pick_winners(g, winners)
+
+
+max_pool_adjoint.defvjp(max_pool_adjoint_vjp, None)
 
 
 @op(
@@ -672,7 +686,9 @@ def avg_pool(
     return convolution.avg_pool(x, *pooling("avg_pool", x, kernel_size, stride, padding))
 
 
-avg_pool.defvjp(lambda g, y, x, **how: avg_pool_adjoint(g, extents=x.shape[2:], **how))
+@avg_pool.defvjp
+def avg_pool_vjp(g: Any, y: Any, x: Any, **how: Any) -> Any:
+    return avg_pool_adjoint(g, extents=x.shape[2:], **how)
 
 
 @op(

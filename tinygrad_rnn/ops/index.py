@@ -192,7 +192,9 @@ def getitem(x: Array, /, index: Any) -> Array:
         raise reworded("x[index]", x.shape, error) from None
 
 
-getitem.defvjp(lambda g, y, x, index: getitem_adjoint(g, index=index, shape=x.shape))
+@getitem.defvjp
+def getitem_vjp(g: Any, y: Any, x: Any, index: Any) -> Any:
+    return getitem_adjoint(g, index=index, shape=x.shape)
 
 
 @op(
@@ -471,7 +473,11 @@ def take(x: Array, indices: Array, /, axis: int | None = None) -> Array:
         refuse_beyond("take", indices, axis, x.shape)
 
 
-take.defvjp(lambda g, y, x, indices, axis: take_adjoint(g, indices, axis=axis, shape=x.shape), None)
+def take_vjp(g: Any, y: Any, x: Any, indices: Any, axis: int | None) -> Any:
+    return take_adjoint(g, indices, axis=axis, shape=x.shape)
+
+
+take.defvjp(take_vjp, None)
 
 
 @op(

@@ -298,10 +298,11 @@ def reduced_rows(losses: Array, r: Array, shape: tuple[int, ...], reduction: str
     return losses.sum()
 
 
-cross_entropy.defvjp(
-    lambda g, y, logits, targets, **options: cross_entropy_adjoint(g, logits, targets, **options),
-    None,
-)
+def cross_entropy_vjp(g: Any, y: Any, logits: Any, targets: Any, **options: Any) -> Any:
+    return cross_entropy_adjoint(g, logits, targets, **options)
+
+
+cross_entropy.defvjp(cross_entropy_vjp, None)
 
 
 @op(

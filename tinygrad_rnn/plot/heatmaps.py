@@ -28,7 +28,7 @@ Floats = NDArray[np.float64]
 
 SHADES = 32  # strengths of ink; finer ones cannot be seen
 NUMBERED = 150  # cells, up to which a matrix shows its numbers
-PALE = 0.42  # full ink under numbers: any more, and they lose their contrast in the dark
+PALE = 0.4  # full ink under numbers: any more, and they lose their contrast in the dark
 SQUARE = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1], [-1, -1]]) / 2
 VISIBLE = {" ": "␣", "\n": "↵", "\t": "⇥"}
 
@@ -170,8 +170,8 @@ def draw_cells(axes: "Axes", m: Floats, limit: float, full: float = 1.0) -> None
         colour = LIGHT.value if shade > 0 else LIGHT.ochre
         ink = full * abs(shade) / SHADES
         axes.add_patch(PathPatch(path, facecolor=colour, alpha=ink, linewidth=0))
-    axes.set_xlim(-0.5, m.shape[1] - 0.5)
-    axes.set_ylim(m.shape[0] - 0.5, -0.5)
+    axes.set_xlim(-0.5, max(m.shape[1], 1) - 0.5)
+    axes.set_ylim(max(m.shape[0], 1) - 0.5, -0.5)
 
 
 def draw_key(key: "Axes", limit: float) -> None:

@@ -9,6 +9,7 @@ r"""Training: a loop that one can read, and runs that survive being killed.
 `checkpoints`       `save_checkpoint`, `load_checkpoint`: a state in one file, all of it or none
 `atomic`            replacing a file at one stroke
 `interruption`      Ctrl-C that waits for a good moment
+`blas`              how many threads NumPy's matrix products run on
 `language_model`    `LanguageModel`: embedding, recurrent layers, scores
 `experiment`        `TextExperiment`: from a text to a folder of results
 ==================  ==========================================================================

@@ -32,6 +32,7 @@ from tinygrad_rnn.data import (
     Vocabulary,
     contiguous_split,
 )
+from tinygrad_rnn.train.blas import blas_threads
 from tinygrad_rnn.train.checkpoints import CheckpointError, load_checkpoint, save_checkpoint
 from tinygrad_rnn.train.evaluation import EarlyStopping, Evaluation, evaluate
 from tinygrad_rnn.train.journal import Journal
@@ -69,7 +70,7 @@ class Settings:
     """
 
     cell: Literal["rnn", "lstm", "gru"] = "gru"
-    hidden: int = 128
+    hidden: int = 192
     embedding: int = 64
     layers: int = 1
     dropout: float = 0.0
@@ -77,7 +78,7 @@ class Settings:
     batch: int = 16
     window: int = 32
     steps: int = 3000
-    rate: float = 8e-3
+    rate: float = 6e-3
     clip: float = 1.0
     held_out: float = 0.1
     evaluate_every: int = 500
@@ -208,21 +209,26 @@ class TextExperiment:
             self.evaluate,
             patience=self.settings.patience or math.inf,
             on_evaluation=lambda training, result: journal.write(
-                step=training.step, held_out_bits=result.bits, perplexity=result.perplexity
+                {
+                    "step": training.step,
+                    "held_out_bits": result.bits,
+                    "perplexity": result.perplexity,
+                }
             ),
             on_best=lambda _: self.save(self.best),
         )
-        fit(
-            self.training,
-            steps=self.settings.steps,
-            seconds=seconds,
-            listeners=[
-                *listeners,
-                Every(lambda training: journal.write(**training.report()), steps=20),
-                Every(evaluation, steps=self.settings.evaluate_every),
-            ],
-            save=Every(lambda _: self.save(self.checkpoint), seconds=save_every),
-        )
+        with blas_threads(1):
+            fit(
+                self.training,
+                steps=self.settings.steps,
+                seconds=seconds,
+                listeners=[
+                    *listeners,
+                    Every(lambda training: journal.write(training.report()), steps=20),
+                    Every(evaluation, steps=self.settings.evaluate_every),
+                ],
+                save=Every(lambda _: self.save(self.checkpoint), seconds=save_every),
+            )
 
 
 def load_language_model(path: str | Path) -> tuple[LanguageModel, Vocabulary]:

@@ -4,8 +4,8 @@ Example:
     >>> import tempfile, pathlib
     >>> path = pathlib.Path(tempfile.mkdtemp()) / "journal.jsonl"
     >>> journal = Journal(path)
-    >>> journal.write(step=10, loss=2.5)
-    >>> journal.write(step=20, loss=2.0)
+    >>> journal.write({"step": 10, "loss": 2.5})
+    >>> journal.write({"step": 20, "loss": 2.0})
     >>> read_journal(path)
     [{'step': 10, 'loss': 2.5}, {'step': 20, 'loss': 2.0}]
 """
@@ -13,6 +13,7 @@ Example:
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,13 +33,21 @@ class Journal:
 
     def __init__(self, path: str | Path, after: int = 0) -> None:
         self.path = Path(path)
-        kept = [entry for entry in read_journal(self.path) if entry["step"] <= after]
-        replace_file(self.path, "".join(map(_line, kept if after else [])).encode())
+        kept = [entry for entry in read_journal(self.path) if entry["step"] <= after and after]
+        self._kept = {(entry["step"], *entry) for entry in kept}
+        replace_file(self.path, "".join(map(_line, kept)).encode())
 
-    def write(self, *, step: int, **values: Any) -> None:
-        """Add one entry."""
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(_line({"step": step, **values}))
+    def write(self, entry: Mapping[str, Any]) -> None:
+        """Add one entry, which must say its step, unless it was kept from before a kill.
+
+        Raises:
+            KeyError: If it does not.
+        """
+        if "step" not in entry:
+            raise KeyError(f"an entry of a journal needs its step; got {', '.join(entry)}")
+        if (entry["step"], *entry) not in self._kept:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(_line(entry))
 
 
 def read_journal(path: str | Path) -> list[dict[str, Any]]:
@@ -50,5 +59,5 @@ def read_journal(path: str | Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in whole]
 
 
-def _line(entry: dict[str, Any]) -> str:
+def _line(entry: Mapping[str, Any]) -> str:
     return json.dumps(entry, ensure_ascii=False) + "\n"

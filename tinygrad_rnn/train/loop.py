@@ -69,13 +69,17 @@ class Every:
         else:
             due = training.seconds - self._last_second >= (self.seconds or 0)
         if due:
-            self.finish(training)
+            self._act(training)
 
     def finish(self, training: Training) -> None:
-        """Act, unless this step has been acted on already."""
-        if training.step != self._last_step:
-            self._last_step, self._last_second = training.step, training.seconds
-            self.action(training)
+        """Act, unless this step has been acted on already, here or before a resume."""
+        on_the_beat = self.steps is not None and training.step % self.steps == 0
+        if not on_the_beat and training.step != self._last_step:
+            self._act(training)
+
+    def _act(self, training: Training) -> None:
+        self._last_step, self._last_second = training.step, training.seconds
+        self.action(training)
 
 
 def fit(
@@ -97,13 +101,12 @@ def fit(
         steps: How many steps to take at most.
         seconds: How much time to take at most.
         listeners: Called after each step: progress, journal, evaluation.
-        save: Called after the listeners, at the end, and when Ctrl-C is pressed.
+        save: Called after the listeners, at the very end, and when Ctrl-C is pressed.
 
     Raises:
         KeyboardInterrupt: After Ctrl-C, once the step at hand is done and saved.
         FloatingPointError: If the loss is no longer finite.
     """
-    saves = [save] if save else []
     started = time.monotonic() - training.seconds
     with interrupt_held_back() as interrupted:
         while not (training.stopped or interrupted()):
@@ -111,11 +114,16 @@ def fit(
             if progress >= 1:
                 break
             training.advance(progress)
-            for listener in (*listeners, *saves):
+            for listener in (*listeners, *([save] if save else [])):
                 training.seconds = time.monotonic() - started
                 listener(training)
             training.seconds = time.monotonic() - started
-        for listener in saves if interrupted() else (*listeners, *saves):
-            listener.finish(training)
+        # A run that was killed after its end and resumed has nothing left to do.
+        if not interrupted() and training.finished_at != training.step:
+            training.finished_at = training.step
+            for listener in listeners:
+                listener.finish(training)
+        if save:
+            save.action(training)
         if interrupted():
             raise KeyboardInterrupt

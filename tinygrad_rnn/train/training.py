@@ -19,7 +19,7 @@ into the next, a nest of tensors, and None at the start of the text."""
 
 COUNTERS = (
     *("step", "tokens", "seconds", "loss", "recent_loss", "gradient_norm"),
-    *("best", "best_step", "stale", "stopped"),
+    *("best", "best_step", "stale", "stopped", "finished_at"),
 )
 
 
@@ -66,6 +66,7 @@ class Training:
         best: The lowest held-out loss so far, and `best_step` its step.
         stale: How many evaluations have passed since.
         stopped: Set by a listener to end training.
+        finished_at: The step after which `fit` came to its end, -1 before.
     """
 
     def __init__(
@@ -85,7 +86,7 @@ class Training:
         self.step, self.tokens, self.seconds = 0, 0, 0.0
         self.loss = self.recent_loss = self.gradient_norm = math.nan
         self.best, self.best_step, self.stale = math.inf, 0, 0
-        self.stopped = False
+        self.stopped, self.finished_at = False, -1
 
     def advance(self, progress: float) -> None:
         """Take one step.
