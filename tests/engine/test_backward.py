@@ -183,6 +183,38 @@ class TestOverwrittenValues:
         with pytest.raises(tg.GraphError, match="its own output"):
             y.backward(np.ones(1))
 
+    @pytest.mark.parametrize("use", [np.tanh, np.asarray, lambda y: y.detach()])
+    def test_a_rule_that_goes_around_the_ops_is_stopped_too(self, use):
+        @tg.op
+        def sly(x, /):
+            return np.tanh(x)
+
+        sly.defvjp(lambda g, y, x: g * (1 - use(y) ** 2))
+        try:
+            y = sly(leaf(0.5))
+            y.data[...] = 0.0
+            y.mark_written()
+            with pytest.raises(tg.GraphError, match="its own output"):
+                y.backward(np.ones(1))
+        finally:
+            del tg.REGISTRY["sly"]
+
+
+class TestHigherOrder:
+    def test_create_graph_makes_gradients_that_have_gradients(self):
+        x = leaf(3.0)
+        (x**3).sum().backward(create_graph=True)
+        first = x.grad
+        x.grad = None
+        first.sum().backward()
+        assert x.grad.item() == 18.0
+
+    def test_gradients_with_graphs_add_up_too(self):
+        x = leaf(3.0)
+        for _ in range(2):
+            (x**2).sum().backward(create_graph=True)
+        assert x.grad.item() == 12.0
+
 
 class TestMemory:
     def test_dropping_the_last_output_frees_the_graph_without_the_collector(self):

@@ -87,3 +87,35 @@ def test_a_failing_forward_names_the_op_and_its_operands():
 
 def test_ops_on_arrays_give_arrays():
     assert type(tg.tanh(np.ones(2))) is np.ndarray
+
+
+def test_an_input_may_have_a_default():
+    @tg.op
+    def shifted(x, by=1.0, /):
+        return x + by
+
+    shifted.defvjp(lambda g, y, x, by: g, lambda g, y, x, by: g)
+    assert shifted(np.ones(1)).tolist() == [2.0]
+    assert tg.grad(shifted)(1.0).item() == 1.0
+
+
+def test_operands_and_samples_are_described_shortly():
+    assert repr(tg.tanh) == "<op tanh>"
+    assert repr(tg.Case(tg.Reals(2, 3), 2, axis=1)) == "(2, 3), 2, axis=1"
+    assert repr(tg.Misuse((), ValueError, "says this")) == "says this"
+    with pytest.raises(tg.DtypeError, match=r"tanh: got x str; "):
+        tg.tanh("text")
+
+
+def test_a_carrier_must_say_what_an_op_means_on_it():
+    class Blank(tg.Carrier):
+        pass
+
+    with pytest.raises(NotImplementedError):
+        tg.tanh(Blank())
+
+
+def test_carriers_meet_in_either_order():
+    x, formula = tg.tensor(1.0), tg.TeX("a", 1.0)
+    assert str(formula * x)[0] == "a"
+    assert isinstance(x * formula, tg.TeX)

@@ -146,6 +146,17 @@ class TestShowing:
             leaf(1.0, 2.0).item()
 
 
+class TestLeaves:
+    def test_a_leaf_is_what_no_op_made(self):
+        assert leaf(1.0).is_leaf
+        assert not (leaf(1.0) * 2).is_leaf
+
+    def test_only_a_leaf_can_be_told_to_require_grad(self):
+        assert tg.tensor([1.0]).requires_grad_().requires_grad
+        with pytest.raises(tg.GraphError, match="made by mul; only a leaf can be told"):
+            (leaf(1.0) * 2).requires_grad_(False)
+
+
 class TestPythonProtocols:
     def test_a_tensor_is_iterated_by_rows(self):
         assert [row.tolist() for row in tg.tensor([[1, 2], [3, 4]])] == [[1, 2], [3, 4]]

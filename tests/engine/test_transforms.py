@@ -88,6 +88,15 @@ class TestVjpAndJvp:
             tg.jvp(lambda x: x, [[1.0]], [[1.0, 2.0]])
 
 
+def test_a_direction_of_another_shape_is_refused():
+    with pytest.raises(tg.ShapeError, match=r"x has shape \(2, 2\) and v \(2,\)"):
+        tg.hessian_vector_product(quartic, A, [1.0, 2.0])
+
+
+def test_an_integer_argument_is_differentiated_as_a_float():
+    assert tg.grad(lambda x: x * x)(3).item() == 6.0
+
+
 def test_a_hessian_vector_product_is_a_column_combination_of_the_hessian():
     product = tg.hessian_vector_product(quartic, A, np.eye(2))
     np.testing.assert_allclose(product.data, 12 * A**2 * np.eye(2))
@@ -134,3 +143,10 @@ class TestCheckpoint:
         y = tg.checkpoint(lambda x: dropout(x, 0.5, rng), x)
         with pytest.raises(tg.GraphError, match="generators="):
             y.sum().backward()
+
+    def test_of_something_else_than_a_tensor_is_refused(self):
+        with pytest.raises(tg.DtypeError, match="f returned tuple; expected one tensor"):
+            tg.checkpoint(lambda x: (x, x), tg.tensor(1.0))
+
+    def test_of_plain_values_is_just_the_call(self):
+        assert tg.checkpoint(lambda x: x * 2, tg.tensor(2.0)).item() == 4.0

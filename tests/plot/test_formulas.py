@@ -95,6 +95,15 @@ def test_parts_are_numbered():
     )
 
 
+def test_a_checkpoint_hands_on_what_it_receives():
+    x = tg.tensor(0.5, requires_grad=True, name="x")
+    _, (visit, _), formulas = formulas_of_graph(tg.checkpoint(tg.tanh, x))
+    assert formulas.value(visit.node) == (
+        r"\operatorname{checkpoint}(a) = \operatorname{checkpoint}(0.462)"
+    )
+    assert formulas.share(visit.node, 0, visit.shares[0]) == r"\bar y = 1"
+
+
 @pytest.mark.parametrize(
     ("g", "tex"),
     [

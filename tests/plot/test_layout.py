@@ -130,12 +130,14 @@ def test_crossings_are_untangled():
 wanted = st.lists(st.floats(-100, 100), min_size=1, max_size=8)
 
 
+@settings(deadline=None)
 @given(wanted, st.floats(0.1, 20))
 def test_spread_positions_keep_their_order_and_distance(targets, apart):
     places = spread(targets, [apart] * (len(targets) - 1))
     assert all(b - a >= apart - 1e-6 for a, b in pairwise(places))
 
 
+@settings(deadline=None)
 @given(wanted, st.floats(0.1, 20), st.randoms(use_true_random=False))
 def test_spread_positions_are_the_nearest(targets, apart, random):
     def cost(places):

@@ -10,6 +10,7 @@ import typer
 
 from tinygrad_rnn import __version__
 from tinygrad_rnn.cli.book import book
+from tinygrad_rnn.cli.options import Json, Port, Seed
 from tinygrad_rnn.cli.terminal import as_examples, print_json
 
 __all__ = ["application", "run"]
@@ -27,11 +28,6 @@ application = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 application.add_typer(book, name="book")
-
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, for a program to read.")]
-Seconds = Annotated[float, typer.Option(min=0.1, help="Time limit for training.")]
-Port = Annotated[int, typer.Option(min=0, max=65535, help="Port on localhost; 0 takes a free one.")]
-Seed = Annotated[int, typer.Option(min=0, help="Where chance starts.")]
 
 
 def run() -> None:
@@ -62,7 +58,7 @@ def start(
         bool, typer.Option(help="Serve the book on localhost when it is built.")
     ] = True,
     port: Port = 8000,
-    seconds: Seconds = 60,
+    seconds: Annotated[float, typer.Option(min=0.1, help="Time limit for training.")] = 60,
     folder: Annotated[Path, typer.Option("--run", help="Folder for results.")] = Path("runs/start"),
     seed: Seed = 0,
 ) -> None:
@@ -185,4 +181,4 @@ def doctor(json: Json = False) -> None:
         print_json([vars(finding) for finding in findings])
     else:
         print_findings(findings)
-    raise typer.Exit(any(finding.status != "ok" for finding in findings))
+    raise typer.Exit(int(any(finding.remedy for finding in findings)))

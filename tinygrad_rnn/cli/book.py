@@ -6,13 +6,13 @@ from typing import Annotated
 
 import typer
 
+from tinygrad_rnn.cli.options import Json, Port
 from tinygrad_rnn.cli.terminal import as_examples, explained, print_json, say
 
 __all__ = ["book"]
 
 book = typer.Typer(help="Run, check, build and serve the book.", no_args_is_help=True)
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, for a program to read.")]
 Keys = Annotated[
     list[str] | None,
     typer.Argument(metavar="[CHAPTER]...", help="Such as 3 or extend-the-engine; all if none."),
@@ -60,7 +60,7 @@ def check(keys: Keys = None, json: Json = False) -> None:
             typer.echo(str(deviation))
     wrong = sum(deviation.fails for deviation in deviations)
     say(f"{wrong} of the record's values no longer hold" if wrong else "the record still holds")
-    raise typer.Exit(bool(wrong))
+    raise typer.Exit(int(wrong > 0))
 
 
 @book.command(epilog=as_examples("tg book build", "tg book build --offline"))
@@ -79,9 +79,7 @@ def build(
 
 @book.command(epilog=as_examples("tg book serve", "tg book serve --port 9000"))
 def serve(
-    port: Annotated[
-        int, typer.Option(min=0, max=65535, help="Port on localhost; 0 takes a free one.")
-    ] = 8000,
+    port: Port = 8000,
 ) -> None:
     """Serve the built site on localhost until Ctrl-C."""
     from tinygrad_rnn.book.site import SiteError, serve_site

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import typer
 
+from tinygrad_rnn.cli.terminal import explained
 from tinygrad_rnn.data import CharacterTokenizer, Vocabulary
 from tinygrad_rnn.decode import Sampler, generate
 from tinygrad_rnn.train import LanguageModel, load_language_model
@@ -51,5 +52,6 @@ def continuation(
     """Load a checkpoint and go on from a prompt."""
     if not prompt:
         raise typer.BadParameter("the prompt is empty; give at least one character")
-    model, vocabulary = load_language_model(checkpoint_in(path))
+    with explained(OSError, ValueError, ModuleNotFoundError):
+        model, vocabulary = load_language_model(checkpoint_in(path))
     return written(model, vocabulary, prompt, length, sampler, seed)

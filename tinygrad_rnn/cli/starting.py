@@ -23,7 +23,7 @@ def train(folder: Path, *, seconds: float, seed: int) -> None:
         folder,
         # The rest is for the evaluation at the end.
         seconds=0.95 * seconds,
-        command=f"tg generate {folder}",
+        command=f"tg train docs --run {folder} --seconds {seconds:g} --resume",
     )
     report(experiment)
     with explained(ImportError):

@@ -1,8 +1,8 @@
 r"""Formulas that print themselves: run a rule on `TeX` carriers, and it writes what it computes.
 
 An op's `tex` is a template in which `#x` stands for the input or parameter called `x`. A bare
-`#x` is parenthesised when it binds more loosely than the op does; `{#x}`, in braces of its own,
-is grouped by TeX already and never is.
+`#x` is parenthesised when it binds more loosely than the op does; one in braces or parentheses of
+its own, `{#x}` or `f(#x)`, is grouped already and never is.
 
 Example:
     >>> import tinygrad_rnn as tg
@@ -25,6 +25,7 @@ from tinygrad_rnn.engine.samples import Case
 # How tightly a formula holds together, from loosest to tightest.
 BINDING = {"comparison": 0, "sum": 1, "product": 2, "function": 3, "power": 4, "atom": 5}
 SLOT = re.compile(r"#(\w+)")
+OPENING, CLOSING = ("{", "(", ","), ("}", ")", ",")
 
 
 class TeX(Carrier):
@@ -65,7 +66,7 @@ class TeX(Carrier):
 def default_template(op: Operation) -> str:
     r"""How an op without a template is written: as a function, \operatorname{op}(x, …)."""
     name = op.name.replace("_", r"\_")
-    return rf"\operatorname{{{name}}}({', '.join(f'{{#{n}}}' for n in op.input_names)})"
+    return rf"\operatorname{{{name}}}({', '.join(f'#{n}' for n in op.input_names)})"
 
 
 def fill(template: str, slots: Mapping[str, Any], binds: str) -> str:
@@ -76,7 +77,8 @@ def fill(template: str, slots: Mapping[str, Any], binds: str) -> str:
         nonlocal first
         x = slots[match[1]]
         start, end = match.span()
-        grouped = template[start - 1 : start] == "{" and template[end : end + 1] == "}"
+        before, after = template[:start].rstrip()[-1:], template[end : end + 1]
+        grouped = before in OPENING and after in CLOSING
         level = BINDING[binding_of(x)]
         # The left operand of a - b - c needs no parentheses; the right one of a - (b - c) does,
         # and both do in a power, where two superscripts cannot stand side by side.

@@ -227,6 +227,7 @@ def label_ends(axes: "Axes", labels: Sequence[tuple[str, float, str]]) -> None:
         labels: for each line its text, the value where it ends, and its colour.
     """
     height = 0.7 * axes.figure.bbox.height / axes.figure.dpi * 72  # of the axes, in points, about
+    axes.autoscale_view()  # limits are set late, and the labels need them now
     to_axes = axes.transData + axes.transAxes.inverted()
     ends = [float(to_axes.transform((0.0, y))[1]) * height for _, y, _ in labels]
     order = sorted(range(len(labels)), key=lambda i: ends[i])

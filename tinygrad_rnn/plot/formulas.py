@@ -79,17 +79,18 @@ class Formulas:
         if op is PART:
             return rf"{self.name(node.parents[0])}_{{[{source.params['i']}]}}"
         if op.replay is not None:
-            return rf"\operatorname{{checkpoint}}({self.name(node.parents[0])})"
+            (kept,) = self.operands(node, numbers=numbers)
+            return rf"\operatorname{{checkpoint}}({written(kept)})"
         result = TeX.apply(op, self.operands(node, numbers=numbers), source.params)
         if op.bundles:
             return written(result[0]).removesuffix("_{0}")
         return self.multiplied(written(result))
 
     def backward(self, node: Node, i: int, *, numbers: bool) -> str:
-        """The derivative rule of input `i`."""
+        """The derivative rule of input `i`; a checkpoint hands on what it received."""
         op, source = node.source.op, node.source
         g = self.cotangent(node, numbers=numbers)
-        if op is PART or op.replay is not None:
+        if op.replay is not None:
             return written(g)
         y = None if op.bundles else self.carrier(node, numbers=numbers)
         result = op.rule(i)(g, y, *self.operands(node, numbers=numbers), **source.params)
