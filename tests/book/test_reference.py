@@ -50,6 +50,31 @@ def test_doctests_in_the_text_are_code():
     )
 
 
+def test_a_ruled_table_is_a_table():
+    ruled = clean("""
+        Cells.
+
+        =========  =====
+        cell       carry
+        =========  =====
+        `RNNCell`  h
+        `a | b`    (h, c), two
+        =========  =====
+    """)
+    assert readable(ruled) == clean(r"""
+        Cells.
+
+        | cell | carry |
+        |---|---|
+        | `RNNCell` | h |
+        | `a \| b` | (h, c), two |
+    """)
+
+
+def test_a_table_without_headings_has_empty_ones():
+    assert readable("====  ===\n`a`   one\n====  ===") == "|  |  |\n|---|---|\n| `a` | one |"
+
+
 def test_what_needs_nothing_is_left_alone():
     docstring = "Twice.\n\nArgs:\n    x: A number,\n        or two.\n\n    y: Another."
     assert readable(docstring) == docstring

@@ -95,7 +95,7 @@ def test_the_stepper_shows_values_forward_and_cotangents_backward(reader):
     expect(product.locator(".cotangent")).to_be_empty()
     for _ in range(3):
         stepper.get_by_role("button", name="Next step").click()
-    expect(product.locator(".cotangent")).to_have_text("grad 1")
+    expect(product.locator(".cotangent")).to_have_text("∂ 1")
     expect(product).to_have_class(re.compile("backward"))
     expect(stepper.locator(".contribution", has_text="3")).to_have_count(2)
     expect(stepper.locator(".tg-stepper__text")).to_contain_text("both are added")

@@ -1,12 +1,13 @@
 import json
 import os
+import runpy
 import subprocess
 import sys
 
 import pytest
 
 import tinygrad_rnn
-from tinygrad_rnn.cli import doctor
+from tinygrad_rnn.cli import doctor, main
 from tinygrad_rnn.cli.doctor import Finding
 
 
@@ -75,24 +76,23 @@ def test_the_doctor_speaks_json(tg, monkeypatch):
     ]
 
 
-def run_module(*arguments, **environment):
-    return subprocess.run(
-        [sys.executable, "-m", "tinygrad_rnn", *arguments],
-        env=os.environ | environment,
+def test_the_package_runs_as_a_module(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["tg", "--version"])
+    with pytest.raises(SystemExit) as end:
+        runpy.run_module("tinygrad_rnn", run_name="__main__")
+    assert end.value.code == 0
+    assert capsys.readouterr().out == f"tg {tinygrad_rnn.__version__}\n"
+
+
+def test_the_shell_can_complete_commands():
+    asked = {"_TG_COMPLETE": "complete_bash", "COMP_WORDS": "tg st", "COMP_CWORD": "1"}
+    result = subprocess.run(
+        [sys.executable, "-m", "tinygrad_rnn"],
+        env=os.environ | asked,
         capture_output=True,
         text=True,
         check=False,
     )
-
-
-def test_the_package_runs_as_a_module():
-    result = run_module("--version")
-    assert result.returncode == 0
-    assert result.stdout == f"tg {tinygrad_rnn.__version__}\n"
-
-
-def test_the_shell_can_complete_commands():
-    result = run_module(_TG_COMPLETE="complete_bash", COMP_WORDS="tg st", COMP_CWORD="1")
     assert result.stdout.split() == ["start"]
 
 
@@ -114,23 +114,19 @@ def test_help_imports_nothing_heavy():
     subprocess.run([sys.executable, "-c", HELP_IMPORTS], capture_output=True, check=True)
 
 
-WITHOUT = """
-import sys
-sys.modules[{package!r}] = None
-from tinygrad_rnn.cli import main
-main()
-"""
+def main_without(module, monkeypatch):
+    monkeypatch.delitem(sys.modules, "tinygrad_rnn.cli.application")
+    monkeypatch.setitem(sys.modules, module, None)
+    main()
 
 
-def test_without_typer_the_extra_is_named():
-    program = WITHOUT.format(package="typer")
-    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert result.returncode == 1
-    assert "tg needs typer, which is not installed" in result.stderr
-    assert 'python -m pip install "tinygrad-rnn[train]"' in result.stderr
+def test_without_typer_the_extra_is_named(monkeypatch):
+    with pytest.raises(SystemExit) as end:
+        main_without("typer", monkeypatch)
+    assert "tg needs typer, which is not installed" in end.value.code
+    assert 'python -m pip install "tinygrad-rnn[train]"' in end.value.code
 
 
-def test_another_missing_module_is_not_mistaken_for_typer():
-    program = WITHOUT.format(package="tinygrad_rnn.cli.book")
-    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert "ModuleNotFoundError" in result.stderr
+def test_another_missing_module_is_not_mistaken_for_typer(monkeypatch):
+    with pytest.raises(ModuleNotFoundError, match=r"tinygrad_rnn\.cli\.book"):
+        main_without("tinygrad_rnn.cli.book", monkeypatch)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tinygrad_rnn.cli import training
-from tinygrad_rnn.train import load_checkpoint, read_journal
+from tinygrad_rnn.train import TextExperiment, load_checkpoint, read_journal
 
 
 def test_training_leaves_a_folder_of_results(tg, text, tiny, tmp_path):
@@ -86,7 +86,17 @@ def test_divergence_is_explained_with_exit_code_1(tg, text, tiny):
     with np.errstate(all="ignore"):
         result = tg("train", text, *tiny, "--rate", 1e30)
     assert result.exit_code == 1
-    assert "training diverged. Lower the learning rate" in result.stderr
+    assert "ower the learning rate" in result.stderr or "lower its learning rate" in result.stderr
+
+
+def test_ctrl_c_exits_with_130_and_says_how_to_go_on(tg, text, tiny, monkeypatch):
+    def interrupted(self, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(TextExperiment, "run", interrupted)
+    result = tg("train", text, *tiny, "--run", "run")
+    assert result.exit_code == 130
+    assert f"tg train {text} --run run --resume" in result.stderr
 
 
 def test_docs_are_pythons_documentation():

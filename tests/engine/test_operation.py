@@ -44,6 +44,17 @@ def test_a_name_is_declared_once():
             return x
 
 
+def test_a_cell_of_a_notebook_may_declare_its_op_again():
+    cell = "@tg.op\ndef again(x, /):\n    return {} * x\n"
+    for factor in (2, 3):
+        scope = {"__name__": "__main__", "tg": tg}
+        exec(cell.format(factor), scope)
+    assert tg.REGISTRY["again"] is scope["again"]
+    assert scope["again"](np.ones(1)) == 3
+    with pytest.raises(ValueError, match="op 'tanh' is declared already"):
+        exec("@tg.op\ndef tanh(x, /):\n    return x\n", scope)
+
+
 def test_a_method_is_not_overwritten():
     with pytest.raises(ValueError, match=r"tensors already have a method \.backward"):
 

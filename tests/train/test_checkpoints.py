@@ -80,6 +80,11 @@ def test_arrays_of_any_layout_are_saved_by_value(tmp_path, array):
     assert loaded.flags.c_contiguous
 
 
+def test_numpy_scalars_become_plain_numbers(tmp_path):
+    save_checkpoint(tmp_path / "c", {"lr": np.float32(0.5), "n": np.int64(3)})
+    assert load_checkpoint(tmp_path / "c") == {"lr": 0.5, "n": 3}
+
+
 def test_the_weights_are_plain_safetensors_under_their_paths(tmp_path):
     save_checkpoint(tmp_path / "c", {"model": {"rnn.weight": matrix.T}, "carry": (matrix,)})
     tensors = safetensors.numpy.load_file(tmp_path / "c")

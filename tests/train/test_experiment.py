@@ -85,6 +85,19 @@ def test_a_run_in_two_parts_ends_with_the_weights_of_a_run_in_one(tmp_path, sour
     assert mine == whole
 
 
+def test_a_new_run_leaves_nothing_of_an_older_one_in_its_folder(source, settings, run):
+    fresh = TextExperiment(source, replace(settings, hidden=5), run.folder)
+
+    def kill(training):
+        raise MemoryError
+
+    with pytest.raises(MemoryError):
+        fresh.run(listeners=[Every(kill, steps=1)])
+    assert not run.best.exists()
+    assert load_checkpoint(run.checkpoint)["settings"]["hidden"] == 5
+    assert read_journal(run.journal) == []
+
+
 def test_a_resumed_run_keeps_its_own_settings(tmp_path, source, settings, run):
     resumed = TextExperiment(source, Settings(hidden=99), run.folder, resume=True)
     assert resumed.settings == settings

@@ -6,26 +6,18 @@
 # %%
 import random
 import re
+import sys
+import time
 import timeit
 import tracemalloc
 from functools import partial
 
-import matplotlib.pyplot as plt
+from matplotlib import pyplot as plt
 
 from tinygrad_rnn import plot
 from tinygrad_rnn.book import Chapter, Within
 from tinygrad_rnn.engine.backward import settled
 from tinygrad_rnn.plot.palette import LIGHT
-
-# --8<-- [start:imports]
-import math
-from heapq import heappop, heappush
-from itertools import count
-
-import numpy as np
-
-import tinygrad_rnn as tg
-# --8<-- [end:imports]
 
 chapter = Chapter(
     3,
@@ -38,25 +30,34 @@ chapter = Chapter(
     ],
     data=["random computation graphs, made by the script"],
 )
-rng = random.Random(chapter.seed)
-normal = np.random.default_rng(chapter.seed).normal
-
-# %% [markdown]
-# ## Bump it: the naive way
-#
-# A derivative is a limit of differences, so bump the input and look.
-
 
 # %%
-# --8<-- [start:bump]
-def f(x):
-    return x * x + x
+# --8<-- [start:imports]
+import math
+from heapq import heappop, heappush
+from itertools import count
 
+import numpy as np
 
-h = 1e-6
-print((f(3.0 + h) - f(3.0)) / h)
-# --8<-- [end:bump]
-chapter.metric("bumped", (f(3.0 + h) - f(3.0)) / h, band=Within(1e-4))
+import tinygrad_rnn as tg
+
+# --8<-- [end:imports]
+
+# %% [markdown]
+# ## The naive way: bump it and look
+#
+# A derivative is a limit of differences. So bump each input, and divide.
+
+# %%
+with chapter.output("bumped", exact=False):
+    # --8<-- [start:bump]
+    def f(x):
+        return x * x + x
+
+    h = 1e-6
+    print((f(3.0 + h) - f(3.0)) / h)
+    # --8<-- [end:bump]
+
 
 # %% [markdown]
 # ## Copy forward, add backward
@@ -70,17 +71,17 @@ def three_uses(x):
     r"""The derivative of $y = x \cdot x + x$, use by use.
 
     Derivation:
-        1. Three copies of $x$ take part. Give each a name of its own: $x_1 = x_2 = x_3 = x$ and
-           $y = x_1 x_2 + x_3$.
-        2. Each copy, moved alone, moves the output by
+        1. Three copies of $x$ take part. Give each a name of its own, $x_1 = x_2 = x_3 = x$, so
+           that $y = x_1 x_2 + x_3$.
+        2. Each copy, moved alone, moves the output by its own partial derivative,
            $$\frac{\partial y}{\partial x_1} = x_2, \qquad
              \frac{\partial y}{\partial x_2} = x_1, \qquad
              \frac{\partial y}{\partial x_3} = 1.$$
-        3. They are copies: when $x$ moves by $dx$, all three move by $dx$, and to first order the
+        3. They are copies: when $x$ moves by $dx$, all three move by $dx$. To first order their
            effects add,
            $$dy = x_2\,dx + x_1\,dx + 1\,dx.$$
-        4. So the derivative collects one share from each copy,
-           $$\bar x = \bar y\,(x_2 + x_1 + 1) = \bar y\,(2x + 1).$$
+        4. So $x$ receives one share of the output's cotangent $\bar y$ from each copy,
+           $$\bar x = \bar y\,x_2 + \bar y\,x_1 + \bar y = \bar y\,(2x + 1).$$
     """
     return x * x + x
 
@@ -108,7 +109,7 @@ chapter.export("walk", plot.steps(y), exact=True)
 # %% [markdown]
 # ## Thirty lines
 #
-# Each number remembers what it was made from, and the slope towards each of those.
+# Each number remembers what it was made from, and its slope towards each of those.
 
 
 # %%
@@ -158,21 +159,21 @@ with chapter.output("first"):
     backward(y)
     print(y.value, x.grad)
     # --8<-- [end:first]
-chapter.metric("remembered", int(x.grad))
+remembered = chapter.metric("remembered", int(x.grad))
 
 # %% [markdown]
 # ## Why the order matters
 #
-# Walk backward along every path: right, and hopeless.
+# One may walk back along every path. That is right, and hopeless.
 
 
 # %%
 # --8<-- [start:paths]
 def along_every_path(node, g=1.0):
-    """Carry g to whatever node was made from, by every path; return the number of visits."""
+    """Carry g to whatever node was made from, path by path; return the number of visits."""
     node.grad += g
     return 1 + sum(
-        along_every_path(x, g * slope)
+        along_every_path(x, g * slope)  # (1)!
         for x, slope in zip(node.inputs, node.slopes, strict=True)
     )
 
@@ -190,17 +191,16 @@ for times in (4, 8, 12, 16):
     visits = along_every_path(doubled(x, times))
     assert x.grad == 2**times
     rows.append([times, 2**times, visits, times + 1])
-chapter.table("visits", ["doublings", "paths", "visits, path by path", "numbers"], rows)
-chapter.metric("path_visits", visits)
-
+chapter.table("visits", ["doublings", "paths", "visits, path by path", "visits, once each"], rows)
+path_visits = chapter.metric("path_visits", visits)
 
 # %% [markdown]
-# Visit every number once, the oldest request first: fast, and wrong.
+# One may visit each number once, in the order in which requests come in. That is fast, and wrong.
 
 
 # %%
 # --8<-- [start:queue]
-def first_come_first_served(y):
+def first_come(y):
     """Like backward, with a queue in place of the heap."""
     y.grad = 1.0
     waiting, met = [y], {y}
@@ -218,23 +218,27 @@ def first_come_first_served(y):
 # %%
 with chapter.output("orders"):
     # --8<-- [start:orders]
-    for walk in (first_come_first_served, backward):
-        for name in ("a + b", "b + a"):
+    def detour(x, walk, swapped):
+        a = x * x
+        b = a * a
+        walk(b + a if swapped else a + b)
+
+    for walk in (first_come, backward):
+        for swapped in (False, True):
             x = Number(3.0)
-            a = x * x
-            b = a * a
-            walk(a + b if name == "a + b" else b + a)
-            print(f"{walk.__name__:24} y = {name}   x.grad = {x.grad:5}   a.grad = {a.grad:4}")
+            detour(x, walk, swapped)
+            print(f"{walk.__name__:10}  {'b + a' if swapped else 'a + b'}  {x.grad:5}")
     # --8<-- [end:orders]
 
-x = Number(3.0)
-a = x * x
-first_come_first_served(a + a * a)
-queue_answer = chapter.metric("queue_answer", int(x.grad))
-x = Number(3.0)
-a = x * x
-backward(a + a * a)
-heap_answer = chapter.metric("heap_answer", int(x.grad))
+
+def detour_of_3(walk):
+    x = Number(3.0)
+    detour(x, walk, swapped=False)
+    return int(x.grad)
+
+
+queue_answer = chapter.metric("queue_answer", detour_of_3(first_come))
+heap_answer = chapter.metric("heap_answer", detour_of_3(backward))
 
 # %%
 x = tg.tensor(3.0, requires_grad=True, name="x")
@@ -243,43 +247,44 @@ b = a * a
 y = a + b
 a.name, b.name, y.name = "a", "b", "y"
 chapter.figure(
-    "diamond",
+    "detour",
     lambda data: plot.graph(y, shares=True),
     alt="A lopsided diamond: x = 3 goes twice into a = 9, a goes twice into b = 81, and a and b "
     "are added to y = 90. Backward, a receives 1 from y and 9 and 9 from b, 19 in all, and x "
     "receives 57 and 57, 114 in all.",
-    caption="A short and a long way lead from $y$ to $a$. Whoever takes the short one first finds "
-    "$a$ with only a part of its cotangent.",
+    caption="A short way and a long way lead from $y$ back to $a$. Whoever takes the short one "
+    "first finds $a$ with a cotangent of 1, where 19 is on its way.",
 )
 
 # %% tags=["record"]
-chapter.export("detour", plot.steps(y), exact=True)
+chapter.export("waiting", plot.steps(y), exact=True)
 
 # %%
-# --8<-- [start:chain]
-x = Number(1.0)
-y = x
-for _ in range(100_000):
-    y = y * Number(1.0)
-backward(y)
-print(x.grad)
-# --8<-- [end:chain]
-chain = x.grad
-try:
-    along_every_path(y)
-except RecursionError:
-    recursion = "RecursionError"
+with chapter.output("chain"):
+    # --8<-- [start:chain]
+    x = Number(1.0)
+    y = x
+    for _ in range(100_000):
+        y = y + x
+    backward(y)
+    print("heap:     ", x.grad)
+    try:
+        along_every_path(y)
+    except RecursionError:
+        print("recursion:", "RecursionError")
+    # --8<-- [end:chain]
+long_sum = int(x.grad) if x.grad < 2e5 else 0
 del x, y
 
 # %% [markdown]
 # ## From slopes to vjps
 #
-# For arrays a slope would be a Jacobian. Nobody wants to see it.
+# For an array, the slope would be a Jacobian. Nobody wants to see it.
 
 # %%
 # --8<-- [start:layer]
-rng_layer = np.random.default_rng(0)
-x, W, b = rng_layer.normal(size=(4, 3)), rng_layer.normal(size=(3, 2)), rng_layer.normal(size=2)
+normal = np.random.default_rng(0).normal
+x, W, b = normal(size=(4, 3)), normal(size=(3, 2)), normal(size=2)
 
 
 def layer(x, W, b):
@@ -292,43 +297,836 @@ x_bar, W_bar, b_bar = pullback(y_bar)
 # --8<-- [end:layer]
 
 # --8<-- [start:by_hand]
-z_bar = y_bar * (1 - y.numpy() ** 2)  # through tanh
-assert np.allclose(x_bar.numpy(), z_bar @ W.T)
+z_bar = y_bar * (1 - y.numpy() ** 2)  # (1)!
+assert np.allclose(x_bar.numpy(), z_bar @ W.T)  # (2)!
 assert np.allclose(W_bar.numpy(), x.T @ z_bar)
-assert np.allclose(b_bar.numpy(), z_bar.sum(axis=0))  # b was copied to every row
+assert np.allclose(b_bar.numpy(), z_bar.sum(axis=0))  # (3)!
 # --8<-- [end:by_hand]
 
-tensors = {"x": x, "W": W, "b": b, "z": x @ W + b, "y": y, "x_bar": x_bar, "W_bar": W_bar}
-tensors |= {"b_bar": b_bar, "y_bar": y_bar}
-meaning = {
-    "x": ("x", "a batch of 4 examples with 3 features"),
-    "W": ("W", "weights, from 3 features to 2 units"),
-    "b": ("b", "bias, the same for every example"),
-    "z": ("z = x W + b", "pre-activation; the bias is copied to every row"),
-    "y": (r"y = \tanh z", "output"),
-    "y_bar": (r"\bar y", "cotangent of the output, which is given"),
-    "x_bar": (r"\bar x", "cotangent of the input"),
-    "W_bar": (r"\bar W", "cotangent of the weights"),
-    "b_bar": (r"\bar b", "cotangent of the bias: 4 rows, added up"),
-}
+# %%
 rows = [
-    [f"${tex}$", str(tuple(tensors[name].shape)), str(tensors[name].dtype), words]
-    for name, (tex, words) in meaning.items()
+    [f"${tex}$", str(tuple(tensor.shape)), str(tensor.dtype), words]
+    for tex, tensor, words in [
+        ("x", x, "4 examples with 3 features"),
+        ("W", W, "weights from 3 features to 2 units"),
+        ("b", b, "bias, the same for all examples"),
+        ("z = x W + b", x @ W + b, "before the activation"),
+        (r"y = \tanh z", y, "output"),
+        (r"\bar y", y_bar, "its cotangent, which is given"),
+        (r"\bar z", z_bar, "what tanh hands on"),
+        (r"\bar x", x_bar, "what the input receives"),
+        (r"\bar W", W_bar, "what the weights receive"),
+        (r"\bar b", b_bar, "what the bias receives, from 4 rows"),
+    ]
 ]
 chapter.table("shapes", ["tensor", "shape", "dtype", "what it is"], rows)
 
-# %%
-B, I, H = 32, 128, 128
+batch, features, units = 32, 128, 128
 rows = [
-    [r"$\tanh z$ in $z$", (B * H) ** 2, B * H],
-    ["$x W$ in $W$", B * H * I * H, I * H],
-    ["$z + b$ in $b$", B * H * H, H],
+    [r"$y = \tanh z$, in $z$", (batch * units) ** 2, batch * units],
+    ["$z = x W + b$, in $W$", batch * units * features * units, features * units],
+    ["$z = x W + b$, in $b$", batch * units * units, units],
 ]
+chapter.metric("jacobian_entries", rows[1][1])
 chapter.table("jacobians", ["op", "entries of its Jacobian", "entries of its vjp"], rows)
-chapter.metric("jacobian_entries", (B * H) ** 2)
 
 # %% tags=["record"]
-chapter.derivation(tg.mul)
 chapter.derivation(tg.tanh)
 chapter.derivation(tg.matmul)
-chapter.derivation(settled, normal(size=3), using=lambda b: tg.tensor(normal(size=(4, 3))) * b)
+chapter.derivation(settled, b, using=lambda b: tg.tanh(x @ W + b))
+
+# %% [markdown]
+# ## Is it right?
+#
+# Compare with differences: of fourth order, in float64.
+
+# %%
+# --8<-- [start:stencils]
+STENCILS = {  # by order: the weight of phi(k h), for each k
+    1: {0: -1, 1: 1},
+    2: {-1: -1 / 2, 1: 1 / 2},
+    4: {-2: 1 / 12, -1: -2 / 3, 1: 2 / 3, 2: -1 / 12},
+}
+
+
+def difference(phi, h, order):
+    return sum(weight * phi(k * h) for k, weight in STENCILS[order].items()) / h
+
+
+# --8<-- [end:stencils]
+
+
+# %% tags=["record"]
+def fourth_order(phi, h):
+    r"""The slope of a function, by a difference of fourth order.
+
+    Derivation:
+        1. Taylor's series at $h$ and at $-h$: in the difference the even powers cancel,
+           $$\varphi(h) - \varphi(-h) = 2h\,\varphi' + \tfrac{1}{3} h^3 \varphi'''
+             + \tfrac{1}{60} h^5 \varphi^{(5)} + \dots$$
+        2. The same with twice the step,
+           $$\varphi(2h) - \varphi(-2h) = 4h\,\varphi' + \tfrac{8}{3} h^3 \varphi'''
+             + \tfrac{32}{60} h^5 \varphi^{(5)} + \dots$$
+        3. Eight times the first minus the second: the cubes cancel, and dividing by what is left
+           of $\varphi'$ gives
+           $$\varphi' = \frac{8\,(\varphi(h) - \varphi(-h)) - (\varphi(2h) - \varphi(-2h))}{12\,h}
+             + \tfrac{1}{30} h^4 \varphi^{(5)} + \dots$$
+        4. Every $\varphi$ is rounded by about $\varepsilon$, and the division by $h$ makes
+           $\varepsilon / h$ of that. The two errors together,
+           $$e(h) \approx C\,h^4 + \frac{\varepsilon}{h},$$
+           are least where $h \approx \varepsilon^{1/5}$; there they come to about
+           $\varepsilon^{4/5}$.
+    """
+    return difference(phi, h, 4)
+
+
+measured_slope = fourth_order(lambda t: math.tanh(0.5 + t), 1e-3)
+chapter.derivation(fourth_order, error=abs(measured_slope / (1 - math.tanh(0.5) ** 2) - 1))
+
+# %% [markdown]
+# ## Random graphs
+#
+# A graph is a list of instructions: which op, and on which of the numbers so far.
+
+
+# %%
+# --8<-- [start:random_graph]
+OPS = {
+    "add": lambda a, b: a + b,
+    "mul": lambda a, b: a * b,
+    "tanh": lambda a, b: np.tanh(a),  # (1)!
+}
+
+
+def random_graph(rng, inputs, ops):
+    """Random instructions, with no input and no result left unused."""
+    graph, unused = [], list(range(inputs))
+    for k in range(inputs, inputs + ops):
+        op = rng.choice(list(OPS))
+        i, j = unused.pop(rng.randrange(len(unused))), rng.randrange(k)
+        unused = [n for n in unused if n != j or op == "tanh"] + [k]
+        graph.append((op, i, j))
+    for i in unused[:-1]:
+        graph.append(("add", i, inputs + len(graph) - 1))
+    return graph
+
+
+def run(graph, xs):
+    """The graph's output, on whatever kind of numbers the xs are."""
+    values = list(xs)
+    for op, i, j in graph:
+        values.append(OPS[op](values[i], values[j]))
+    return values[-1]
+
+
+# --8<-- [end:random_graph]
+
+
+# %%
+# --8<-- [start:methods]
+def by_toy(f, x, walk=backward):
+    numbers = [Number(v) for v in x]
+    walk(f(numbers))
+    return np.array([number.grad for number in numbers])
+
+
+def by_engine(f, x):
+    leaves = [tg.tensor(v, dtype="float64", requires_grad=True) for v in x]
+    f(leaves).backward()
+    return np.array([leaf.grad.item() for leaf in leaves])
+
+
+def by_differences(f, x, h, order):
+    def along(i):
+        return lambda t: f([v + t if k == i else v for k, v in enumerate(x)])
+
+    return np.array([difference(along(i), h, order) for i in range(len(x))])
+
+
+def by_complex_step(f, x, h=1e-100):
+    bumped = ([complex(v, h * (k == i)) for k, v in enumerate(x)] for i in range(len(x)))
+    return np.array([f(z).imag / h for z in bumped])
+
+
+# --8<-- [end:methods]
+
+
+# %%
+def error(gradient, truth):
+    """The largest error of any element, relative to the largest element."""
+    return float(np.abs(gradient - truth).max() / np.abs(truth).max())
+
+
+def digits(errors):
+    """How many digits are right: those of the median error."""
+    return -np.log10(np.maximum(np.median(errors), 1e-17))
+
+
+rng = random.Random(chapter.seed)
+
+
+def random_function(inputs, ops):
+    """A random graph as a function, and where to differentiate it."""
+    graph = random_graph(rng, inputs, ops)
+    return partial(run, graph), [rng.uniform(-1, 1) for _ in range(inputs)]
+
+
+cases = [random_function(8, 32) for _ in range(200)]
+truths = [by_complex_step(f, x) for f, x in cases]
+toys = [by_toy(f, x) for f, x in cases]
+engines = [by_engine(f, x) for f, x in cases]
+
+
+def errors(gradients):
+    return np.array([error(g, truth) for g, truth in zip(gradients, truths, strict=True)])
+
+
+apart = max(error(a, b) for a, b in zip(toys, engines, strict=True))
+chapter.metric("toy_from_engine", apart, band=(0, 1e-13))
+reverse_digits = chapter.metric("reverse_digits", digits(errors(engines)), band=(15, 17))
+hasty = errors([by_toy(f, x, first_come) for f, x in cases])
+chapter.metric("hasty_wrong", float(np.mean(hasty > 1e-6)), band=Within(0.02))
+
+# %% [markdown]
+# ## The step that differences have to choose
+
+
+# %%
+def sweep(order, exponents, kind=float):
+    """The digits that differences get right, for steps of 10 to those powers."""
+    right = []
+    for exponent in exponents:
+        off = []
+        for (f, x), truth in zip(cases[:40], truths, strict=False):
+            xs = [kind(v) for v in x]
+            if kind is not float:
+                truth = by_complex_step(f, [float(v) for v in xs])
+            off.append(error(by_differences(f, xs, kind(10.0**exponent), order), truth))
+        right.append(digits(off))
+    return np.array(right)
+
+
+fine = np.arange(-15, 0.01, 0.25)
+coarse = np.arange(-7, 0.01, 0.25)
+vees = {
+    "forward": {"exponent": fine, "digits": sweep(1, fine)},
+    "central": {"exponent": fine, "digits": sweep(2, fine)},
+    "fourth": {"exponent": fine, "digits": sweep(4, fine)},
+    "single": {"exponent": coarse, "digits": sweep(4, coarse, np.float32)},
+}
+best = {name: float(v["digits"].max()) for name, v in vees.items()}
+
+
+def draw_vees(data):
+    figure, axes = plt.subplots(figsize=(6.6, 5.2))
+    for name, colour, dash, label, (x, y) in [
+        ("forward", LIGHT.ochre, (0, (6, 2)), "forward difference", (1e-8, 4e-10)),
+        ("central", LIGHT.green, (0, (6, 2, 1.5, 2)), "central difference", (2.4e-6, 4e-13)),
+        ("fourth", LIGHT.value, "-", "fourth order", (1.5e-4, 1.2e-14)),
+        ("single", LIGHT.purple, (0, (1.5, 1.2)), "fourth order in float32", (4e-8, 0.25)),
+    ]:
+        h, e = 10.0 ** data[name]["exponent"], 10.0 ** -data[name]["digits"]
+        k = int(np.argmin(e))
+        axes.plot(h, e, color=colour, linestyle=dash)
+        axes.plot(h[k], e[k], "o", color=colour, markersize=7)
+        axes.text(x, y, label, color=colour, ha="right", va="center")
+    for x, y, power in [(3e-5, 9e-6, "h"), (8e-4, 6e-8, "h²"), (4.2e-3, 3e-10, "h⁴")]:
+        axes.text(x, y, f"∝ {power}", color=LIGHT.muted, ha="left", va="center")
+    axes.text(2e-12, 2e-3, "rounding, ∝ 1 / h", color=LIGHT.muted, ha="left", va="center")
+    axes.axhline(10.0 ** -data["reverse"], color=LIGHT.cotangent, linewidth=2.4)
+    axes.text(2e-15, 5e-16, "reverse mode: no step to choose", color=LIGHT.cotangent, va="bottom")
+    axes.axvline(1e-3, color=LIGHT.muted, linewidth=1.0, linestyle=(0, (2, 2)), zorder=1)
+    axes.text(1.4e-3, 4e-15, "gradcheck’s h", color=LIGHT.muted, ha="left", va="center")
+    axes.set(xscale="log", yscale="log", xlim=(1e-15, 1.5), ylim=(3e-17, 4), xlabel="step h")
+    axes.set_title("relative error of the gradient")
+    axes.set_xticks(10.0 ** np.arange(-15, 1, 3.0))
+    axes.set_yticks(10.0 ** np.arange(-16, 1, 4.0))
+    axes.minorticks_off()
+    return figure
+
+
+chapter.figure(
+    "vee",
+    draw_vees,
+    data={**vees, "reverse": reverse_digits},
+    band=Within(0.5),
+    alt="Relative error against step size on logarithmic axes. Forward, central and fourth-order "
+    "differences in float64 and fourth order in float32 each draw a V: rounding on the left, "
+    "truncation on the right. The lowest points are at about 8, 11, 12 and 5 digits; reverse mode "
+    "is a flat line at 16.",
+    caption="Every difference is squeezed between two errors: too long a step misses the curve, "
+    "too short a step leaves nothing but rounding. Reverse mode takes no step.",
+)
+
+
+def bottom(name, order, epsilon):
+    """Where a V is lowest, measured and as the derivation has it."""
+    exponents, right = vees[name]["exponent"], vees[name]["digits"]
+    step = math.log10(epsilon) / (order + 1)
+    return [float(exponents[right.argmax()]), step, float(right.max()), -order * step]
+
+
+double, single = np.finfo(np.float64).eps, np.finfo(np.float32).eps
+chapter.table(
+    "steps",
+    ["difference", r"best $\log_{10} h$", "in theory", "digits", "in theory"],
+    [
+        ["forward", *np.round(bottom("forward", 1, double), 1)],
+        ["central", *np.round(bottom("central", 2, double), 1)],
+        ["fourth order", *np.round(bottom("fourth", 4, double), 1)],
+        ["fourth order, float32", *np.round(bottom("single", 4, single), 1)],
+    ],
+    band=Within(0.6),
+)
+
+# %% [markdown]
+# ## The price of a gradient
+#
+# In evaluations of the function on plain Python numbers, or plain arrays.
+
+
+# %%
+# A process's own time does not count what other programs take; Windows measures it too coarsely.
+timer = time.perf_counter if sys.platform == "win32" else time.process_time
+
+
+def price(gradient, function, rounds=9):
+    """How many times as long as the function its gradient takes; both in turn, best times."""
+    took = partial(timeit.timeit, timer=timer)
+    number = max(1, round(0.002 / took(function, number=10) * 10))
+    times = [(took(gradient, number=1), took(function, number=number)) for _ in range(rounds)]
+    return min(g for g, _ in times) / min(f for _, f in times) * number
+
+
+def prices(method, sizes):
+    """The price of a gradient by some method, for functions of so many inputs."""
+    functions = [random_function(n, 5 * n) for n in sizes]
+    return [price(partial(method, f, x), partial(f, x)) for f, x in functions]
+
+
+wide = random_graph(rng, 8, 32)
+
+
+def price_on_arrays(length):
+    """The price for a graph whose every input is an array of that length."""
+    xs = normal(size=(8, length))
+
+    def gradient():
+        leaves = [tg.tensor(x, requires_grad=True) for x in xs]
+        run(wide, leaves).sum().backward()
+
+    return price(gradient, lambda: run(wide, xs).sum())
+
+
+inputs = np.array([1, 3, 10, 30, 100, 300, 1000])
+lengths = np.array([1, 12, 125, 1250, 12500, 125000])
+naive = partial(by_differences, h=1e-8, order=1)
+price_data = {
+    "numbers": {
+        "inputs": inputs,
+        "toy": prices(by_toy, inputs),
+        "engine": prices(by_engine, inputs),
+    },
+    "naive": {"inputs": inputs[:6], "price": prices(naive, inputs[:6])},
+    "arrays": {"inputs": 8 * lengths, "price": [price_on_arrays(k) for k in lengths]},
+}
+toy_price = chapter.metric("toy_price", price_data["numbers"]["toy"][-1], band=(3, 45))
+engine_price = chapter.metric("engine_price", price_data["numbers"]["engine"][-1], band=(6, 150))
+array_price = chapter.metric("array_price", price_data["arrays"]["price"][-1], band=(0.8, 9))
+baseline = chapter.metric("baseline_evaluations", int(inputs[-1] + 1))
+chapter.metric("baseline_digits", best["forward"], band=(7, 9))
+chapter.metric("gradcheck_digits", best["fourth"], band=(11.5, 13.5))
+
+
+def draw_prices(data):
+    figure, axes = plt.subplots(figsize=(6.6, 4.2))
+    n = np.array([1, 1e6])
+    axes.plot(n, n + 1, color=LIGHT.ochre, linestyle=(0, (6, 2)))
+    axes.plot(data["naive"]["inputs"], data["naive"]["price"], "o", color=LIGHT.ochre)
+    axes.text(45, 800, "bump every input", color=LIGHT.ochre, ha="right")
+    numbers, arrays = data["numbers"], data["arrays"]
+    for x, y, colour, dash, label in [
+        (numbers["inputs"], numbers["engine"], LIGHT.cotangent, "-", "the library, on numbers"),
+        (numbers["inputs"], numbers["toy"], LIGHT.purple, (0, (1.5, 1.2)), "the toy"),
+        (arrays["inputs"], arrays["price"], LIGHT.value, "-", "the library, on arrays"),
+    ]:
+        axes.plot(x, y, color=colour, linestyle=dash, marker="o", markersize=4)
+        left = label.endswith("arrays")
+        place = (0, 12) if left else (9, 0)
+        align = {"ha": "right", "va": "bottom"} if left else {"ha": "left", "va": "center"}
+        end = (x[-1], y[-1])
+        axes.annotate(label, end, place, textcoords="offset points", color=colour, **align)
+    axes.set(xscale="log", yscale="log", xlim=(0.8, 1.4e6), ylim=(0.8, 2000))
+    axes.set_title("price of the gradient, in evaluations of the function")
+    axes.set_xlabel("inputs")
+    axes.set_yticks([1, 10, 100, 1000], ["1", "10", "100", "1000"])
+    axes.set_xticks([1, 1e3, 1e6], ["1", "1 k", "1 M"])
+    axes.minorticks_off()
+    return figure
+
+
+chapter.figure(
+    "price",
+    draw_prices,
+    data=price_data,
+    band=Within(absolute=5, relative=1.5),
+    digits=3,
+    alt="The price of a gradient against the number of inputs, on logarithmic axes. Bumping rises "
+    "along n + 1. The toy stays near 12 evaluations and the library near 25 from one input to a "
+    "thousand; on arrays the library falls from there to about 2 at a million inputs.",
+    caption="Dots are measured. Bumping pays for every input; one backward pass costs a few "
+    "evaluations, however many inputs there are.",
+)
+
+# %% [markdown]
+# ## Gradients of gradients
+
+# %%
+with chapter.output("twice"):
+    # --8<-- [start:twice]
+    def cube(x):
+        return x * x * x
+
+    slope = tg.grad(cube)
+    bend = tg.grad(slope)
+    print(cube(3.0), slope(3.0).item(), bend(3.0).item())
+    # --8<-- [end:twice]
+
+# %%
+# --8<-- [start:create_graph]
+x = tg.tensor(3.0, requires_grad=True, name="x")
+y = x * x * x
+y.backward(create_graph=True)
+slope = x.grad
+# --8<-- [end:create_graph]
+chapter.figure(
+    "cube",
+    lambda data: plot.graph(slope),
+    alt="The graph of the gradient of x·x·x at 3: three products of two factors each, all worth 9, "
+    "are added to 27; x enters it five times and has cotangent 18.",
+    caption="`x.grad` of $x \\cdot x \\cdot x$, drawn as a graph of its own. Its three summands are "
+    "the three shares, 9 each; and $x$ has a cotangent in it, the second derivative $6x = 18$.",
+)
+
+
+# %% tags=["record"]
+A, v, x = normal(size=(5, 5)) / 5, normal(size=5), normal(size=5)
+
+
+def energy(x):
+    return (tg.tanh(A @ x) * x).sum()
+
+
+exact = tg.hessian_vector_product(energy, x, v).numpy()
+by_bumping = difference(lambda t: tg.grad(energy)(x + t * v).numpy(), 1e-3, 4)
+chapter.derivation(tg.hessian_vector_product, error=error(exact, by_bumping))
+
+# %% [markdown]
+# ## Memory comes back
+
+# %%
+held = []
+
+
+# --8<-- [start:probe]
+@tg.op
+def probe(x, /):
+    """Its input, with a look at how much memory is held."""
+    held.append(tracemalloc.get_traced_memory()[0] / 2**20)
+    return x.view()
+
+
+@probe.defvjp
+def probe_vjp(g, y, x):
+    held.append(tracemalloc.get_traced_memory()[0] / 2**20)
+    return g
+
+
+def climb(retain_graph):
+    h = tg.tensor(np.ones((512, 512), "float32"), requires_grad=True)
+    for _ in range(32):
+        h = probe(tg.tanh(h))
+    h.sum().backward(retain_graph=retain_graph)
+
+
+# --8<-- [end:probe]
+def memory_of(retain_graph):
+    held.clear()
+    tracemalloc.start()
+    climb(retain_graph)
+    tracemalloc.stop()
+    return np.array(held)
+
+
+freed, kept = memory_of(retain_graph=False), memory_of(retain_graph=True)
+peak = chapter.metric("peak", freed.max(), band=Within(1.5), unit="MiB")
+
+
+def draw_memory(data):
+    figure, axes = plt.subplots(figsize=(6.6, 3.4))
+    top = len(data["freed"]) // 2
+    steps = np.arange(1, 2 * top + 1)
+    forward, back = slice(0, top), slice(top - 1, None)
+    axes.plot(steps[back], data["kept"][back], color=LIGHT.muted, linestyle=(0, (6, 2)))
+    axes.plot(steps[forward], data["freed"][forward], color=LIGHT.value)
+    axes.plot(steps[back], data["freed"][back], color=LIGHT.cotangent)
+    axes.text(top / 2 - 1, 0.62 * top, "forward:\nvalues are kept", color=LIGHT.value, ha="right")
+    axes.text(1.5 * top + 2, 0.62 * top, "backward:\neach is freed\nafter its use",
+              color=LIGHT.cotangent)  # fmt: skip
+    axes.text(2 * top, top + 4, "retain_graph=True", color=LIGHT.muted, ha="right")
+    axes.set(xlim=(1, 2 * top), ylim=(0, top + 8))
+    axes.set_xticks([1, top, 2 * top], ["first op", "last op", "first op"])
+    axes.set_title("memory held, in MiB")
+    return figure
+
+
+chapter.figure(
+    "memory",
+    draw_memory,
+    data={"freed": freed, "kept": kept},
+    band=Within(1.5),
+    digits=4,
+    alt="Memory against time. It climbs by one MiB with each of 32 ops to 33 and falls as evenly "
+    "to nothing while the backward pass runs. With retain_graph=True it stays at the top.",
+    caption="Thirty-two ops on arrays of one MiB, forward and back. The measuring points are ops "
+    "themselves, so they see what the backward pass holds at that moment.",
+)
+
+
+# %%
+def words_of(error):
+    """An error's text, without the folder and line of this file."""
+    return re.sub(r"\S+\.py:\d+", "ch03_reverse_mode.py", str(error))
+
+
+# --8<-- [start:again]
+x = tg.tensor(3.0, requires_grad=True)
+y = x * x + x
+y.backward()
+try:
+    y.backward()
+except tg.GraphError as refusal:
+    complaint = refusal
+# --8<-- [end:again]
+chapter.text("again", f"GraphError: {words_of(complaint)}")
+
+# %% [markdown]
+# ## What breaks: one character
+
+
+# %%
+# --8<-- [start:forgetful]
+def forgetful(y):
+    """Like backward, but each share overwrites the one before."""
+    y.grad = 1.0
+    waiting, met = [(-y.rank, y)], {y}
+    while waiting:
+        _, node = heappop(waiting)
+        for x, slope in zip(node.inputs, node.slopes, strict=True):
+            x.grad = node.grad * slope  # (1)!
+            if x not in met:
+                met.add(x)
+                heappush(waiting, (-x.rank, x))
+
+
+# --8<-- [end:forgetful]
+
+# %%
+with chapter.output("forgotten_output"):
+    # --8<-- [start:forgotten]
+    x = Number(3.0)
+    forgetful(x * x + x)
+    print(x.grad)
+    # --8<-- [end:forgotten]
+forgotten = chapter.metric("forgotten", int(x.grad))
+off = errors([by_toy(f, x, forgetful) for f, x in cases])
+chapter.metric("forgetful_wrong", float(np.mean(off > 1e-6)), band=Within(0.02))
+
+
+# %%
+# --8<-- [start:descend]
+def descend(walk, start=1.5, rate=0.2, steps=40):
+    """Go downhill on x*x + x, along whatever gradient the walk gives."""
+    xs = [start]
+    for _ in range(steps):
+        x = Number(xs[-1])
+        walk(x * x + x)
+        xs.append(xs[-1] - rate * x.grad)
+    return np.array(xs)
+
+
+# --8<-- [end:descend]
+right, wrong = descend(backward), descend(forgetful)
+end = chapter.metric("honest_end", right[-1], band=Within(1e-3))
+false_end = chapter.metric("forgetful_end", wrong[-1], band=Within(1e-3))
+
+
+def draw_valley(data):
+    figure, axes = plt.subplots(figsize=(6.6, 4.4))
+    xs = np.linspace(-1.7, 1.75, 200)
+    axes.plot(xs, xs * xs + xs, color=LIGHT.muted, linewidth=1.2)
+    axes.plot([-0.9, 0.9], [-0.9, 0.9], color=LIGHT.cotangent, linewidth=1.2, linestyle=(0, (6, 2)))
+    right, wrong = data["right"], data["wrong"]
+    style = {"linestyle": "none", "clip_on": False}
+    axes.plot(wrong, wrong**2 + wrong, "o", markersize=11, markerfacecolor="none",
+              markeredgecolor=LIGHT.cotangent, markeredgewidth=1.6, **style)  # fmt: skip
+    axes.plot(right, right**2 + right, "o", markersize=5, color=LIGHT.value, **style)
+    axes.text(1.42, 3.85, "both start here", color=LIGHT.ink, ha="right", va="center")
+    axes.text(0.95, 0.8, "with = it rests at 0,\nwhere the slope is still 1",
+              color=LIGHT.cotangent, va="center")  # fmt: skip
+    axes.text(-0.5, -0.42, "with += it finds the bottom", color=LIGHT.value, ha="center", va="top")
+    axes.set(xlim=(-1.75, 2.05), ylim=(-0.95, 4.1), xlabel="x")
+    axes.set_title("x · x + x")
+    return figure
+
+
+chapter.figure(
+    "valley",
+    draw_valley,
+    data={"right": right, "wrong": wrong},
+    band=Within(1e-4),
+    alt="The parabola x·x + x. Descent with the right gradient runs from 1.5 to the bottom at "
+    "minus one half. Descent with the forgetful one stops at 0, where the tangent has slope 1.",
+    caption="Forty steps downhill from the same start, with the right gradient and with the "
+    "forgetful one. The loss falls at every step of both.",
+)
+
+
+# %%
+# --8<-- [start:suspect]
+def uses(x):
+    return x[0] * x[1] + x[2] * x[2] + x[2]
+
+
+@tg.op
+def suspect(x, /):
+    """An op whose derivative is the toy's."""
+    return np.asarray(uses(x))
+
+
+@suspect.defvjp
+def suspect_vjp(g, y, x):
+    return g * by_toy(uses, x, forgetful)
+
+
+# --8<-- [end:suspect]
+
+# --8<-- [start:caught]
+try:
+    tg.gradcheck(suspect, np.array([2.0, 5.0, 3.0]))
+except tg.GradcheckError as found:
+    caught = str(found)
+# --8<-- [end:caught]
+chapter.text("caught", f"GradcheckError: {caught}")
+
+# %%
+with chapter.output("cleared"):
+    # --8<-- [start:cleared]
+    suspect.defvjp(lambda g, y, x: g * by_toy(uses, x, backward))
+    print(tg.gradcheck(suspect, np.array([2.0, 5.0, 3.0])).largest_error < 1e-7)
+    # --8<-- [end:cleared]
+
+# %% [markdown]
+# ## Exercises
+#
+# Warm-up: how many shares does `x` receive in `x * x * x`, and which one would be left?
+
+# %%
+# --8<-- [start:warm_up]
+x = Number(3.0)
+backward(x * x * x)
+assert x.grad == 9 + 9 + 9
+
+x = Number(3.0)
+forgetful(x * x * x)
+assert x.grad == 9
+# --8<-- [end:warm_up]
+
+# %% [markdown]
+# Core: give the toy a division and a logarithm.
+
+
+# %%
+# --8<-- [start:divide]
+def divide(a, b):
+    quotient = a.value / b.value
+    return Number(quotient, (a, b), (1 / b.value, -quotient / b.value))
+
+
+def log(a):
+    return Number(math.log(a.value), (a,), (1 / a.value,))
+
+
+# --8<-- [end:divide]
+
+
+# --8<-- [start:divide_check]
+def check_divide(divide, log):
+    a, b = Number(2.0), Number(5.0)
+    backward(log(divide(a, b) + a * b))
+
+    def of(a, b):
+        return math.log(a / b + a * b)
+
+    assert math.isclose(a.grad, difference(lambda t: of(2.0 + t, 5.0), 1e-3, 4), rel_tol=1e-9)
+    assert math.isclose(b.grad, difference(lambda t: of(2.0, 5.0 + t), 1e-3, 4), rel_tol=1e-9)
+
+
+check_divide(divide, log)
+# --8<-- [end:divide_check]
+
+# %% [markdown]
+# Core: look up the rows of a table, with repeats, and derive the rule.
+
+
+# %%
+# --8<-- [start:lookup]
+hello = np.array([0, 1, 2, 2, 3])  # h e l l o
+
+
+@tg.op
+def rows_of(table, which, /):
+    """One row of the table for each index."""
+    return table[which]
+
+
+def forgetful_rule(g, y, table, which):
+    shares = np.zeros(table.shape)
+    shares[which] = g  # (1)!
+    return shares
+
+
+# --8<-- [end:lookup]
+
+
+# --8<-- [start:lookup_check]
+def check_lookup(rule):
+    rows_of.defvjp(rule, None)
+    return tg.gradcheck(rows_of, np.ones((4, 3)), hello)
+
+
+# --8<-- [end:lookup_check]
+try:
+    check_lookup(forgetful_rule)
+except tg.GradcheckError as found:
+    overwritten = str(found)
+chapter.text("overwritten", f"GradcheckError: {overwritten}")
+
+
+# %%
+# --8<-- [start:lookup_answer]
+def added_rule(g, y, table, which):
+    one_hot = np.eye(table.shape[0])[which]  # (5, 4): y is one_hot @ table
+    return one_hot.T @ g
+
+
+check_lookup(added_rule)
+tg.gradcheck(rows_of, np.ones((4, 3)), hello, order=2)
+# --8<-- [end:lookup_answer]
+
+# %% [markdown]
+# Stretch: a toy that can differentiate its own gradients.
+
+
+# %%
+# --8<-- [start:smooth]
+class Smooth(Number):
+    """A Number whose slopes are Smooth numbers, too."""
+
+    def __add__(self, other):
+        return Smooth(self.value + other.value, (self, other), (Smooth(1.0), Smooth(1.0)))
+
+    def __mul__(self, other):
+        return Smooth(self.value * other.value, (self, other), (other, self))
+
+
+def derivative(y, x):
+    """dy/dx, as a Smooth number."""
+    cotangents, waiting = {y: Smooth(1.0)}, [(-y.rank, y)]
+    while waiting:
+        _, node = heappop(waiting)
+        for u, slope in zip(node.inputs, node.slopes, strict=True):
+            share = cotangents[node] * slope
+            if u not in cotangents:
+                heappush(waiting, (-u.rank, u))
+            cotangents[u] = cotangents[u] + share if u in cotangents else share
+    return cotangents.get(x, Smooth(0.0))
+
+
+# --8<-- [end:smooth]
+
+# --8<-- [start:smooth_check]
+x = Smooth(3.0)
+y = x * x * x
+first = derivative(y, x)
+second = derivative(first, x)
+third = derivative(second, x)
+assert [first.value, second.value, third.value] == [27.0, 18.0, 6.0]
+# --8<-- [end:smooth_check]
+
+# %% [markdown]
+# ## What could be false
+
+# %%
+chapter.claim(
+    "With `=` in place of `+=`, `x.grad` for `x*x + x` at 3 is 3, and not 7.",
+    holds=forgotten == 3 and remembered == 7,
+    measured=forgotten,
+)
+chapter.claim(
+    "`tg.gradcheck` finds that bug and names the only element that is used more than once.",
+    holds="element (2,)" in caught,
+    measured="element (2,)",
+)
+chapter.claim(
+    "Descent along the forgetful gradient loses height at every step, and ends in the wrong place.",
+    holds=bool((np.diff(wrong**2 + wrong) < 0).all()) and false_end - end > 0.4,
+    measured=false_end - end,
+    unit="too far",
+)
+chapter.claim(
+    "A queue in place of the heap gives a wrong number for $a + a^2$ with $a = x^2$ at 3.",
+    holds=queue_answer != heap_answer and heap_answer == 2 * 3 + 4 * 3**3,
+    measured=f"{queue_answer}, not {heap_answer}",
+)
+chapter.claim(
+    "Path by path, sixteen doublings take more than a hundred thousand visits; in order, 17.",
+    holds=path_visits > 1e5,
+    measured=path_visits,
+    unit="visits",
+)
+chapter.claim(
+    "A chain of 100,000 additions is no trouble for a heap, and too much for recursion.",
+    holds=long_sum == 100_001,
+    measured=long_sum,
+)
+chapter.claim(
+    "On 200 random graphs the toy and the library agree to rounding.",
+    holds=apart < 1e-13,
+    measured=f"{apart:.0e}",
+)
+chapter.claim(
+    "Reverse mode gets more digits right than any difference at its best step.",
+    holds=reverse_digits > max(best.values()) + 2,
+    measured=reverse_digits - max(best.values()),
+    unit="digits more",
+)
+chapter.claim(
+    "For a thousand inputs, one backward pass of the toy beats bumping by more than a factor of "
+    "ten; so does the library's.",
+    holds=10 * max(toy_price, engine_price) < baseline,
+    measured=baseline / max(toy_price, engine_price),
+    unit="times cheaper",
+)
+chapter.claim(
+    "On arrays, the price of a million derivatives is below ten evaluations.",
+    holds=array_price < 10,
+    measured=array_price,
+    unit="evaluations",
+)
+chapter.claim(
+    "When `backward` ends, the memory of the graph is free again.",
+    holds=freed[-1] < 0.2 * peak < kept[-1],
+    measured=freed[-1],
+    unit="MiB held",
+)

@@ -4,11 +4,13 @@
 # What does it take to add an op of your own?
 
 # %%
-import matplotlib.pyplot as plt
+# ;--8<-- [start:import]
 import numpy as np
 
 import tinygrad_rnn as tg
-from tinygrad_rnn import compiler, plot
+
+# ;--8<-- [end:import]
+from tinygrad_rnn import plot
 from tinygrad_rnn.book import Chapter, Within
 
 chapter = Chapter(
@@ -66,7 +68,8 @@ with chapter.output("twice"):
     # ;--8<-- [start:twice]
     slope = tg.grad(bump)
     bend = tg.grad(slope)
-    print(bump(tg.tensor(0.0)).item(), slope(0.0).item(), bend(0.0).item())
+    for f in (bump, slope, bend):
+        print(f"{f(tg.tensor(0.5)).item():+.4f}  {f(tg.tensor(1.0)).item():+.4f}")
     # ;--8<-- [end:twice]
 
 # %%
@@ -79,8 +82,8 @@ second = tg.grad(lambda x: tg.grad(lambda u: bump(u).sum())(x).sum())(xs)
 
 def draw(data):
     """The op and its derivatives, labelled where they end."""
-    figure, axes = plt.subplots(figsize=(7.2, 3.2), layout="constrained")
-    colours = plot.palette.LIGHT
+    figure = plot.new_figure(7.2, 3.2)
+    axes, colours = figure.add_subplot(), plot.LIGHT
     rows = [
         ("value", "bump x", colours.value, "-", 0.0, 1.06),
         ("first", "its slope", colours.cotangent, "--", -1.15, 0.92),
@@ -109,20 +112,20 @@ chapter.figure(
 # ;--8<-- [start:graph]
 x = tg.tensor(0.5, requires_grad=True, name="x")
 w = tg.tensor(2.0, requires_grad=True, name="w")
-y = bump(w * x)
+drawing = tg.plot.graph(bump(w * x))
 # ;--8<-- [end:graph]
 chapter.figure(
     "graph",
-    lambda data: plot.graph(y),
+    lambda data: drawing,
     alt="A graph: w and x go into a product, the product into bump; every box shows its value and "
     "its derivative.",
-    caption="`plot.graph(y)` knows the op as soon as it is declared.",
+    caption="`plot.graph` knows the op as soon as it is declared, and so does the backward pass.",
 )
 
 # %%
 with chapter.output("program"):
     # ;--8<-- [start:trace]
-    program = compiler.trace(lambda x: bump(x) * bump(x), np.zeros(3))
+    program = tg.compiler.trace(lambda x: bump(x) * bump(x), np.zeros(3))
     print(program)
     # ;--8<-- [end:trace]
 
@@ -139,35 +142,34 @@ lopsided.defvjp(lambda g, y, x: 2 * g * x * y)
 # ;--8<-- [end:wrong]
 
 try:
+    # ;--8<-- [start:caught]
     tg.gradcheck(lopsided, np.array([0.0, 0.5, 1.0]))
+    # ;--8<-- [end:caught]
 except tg.GradcheckError as error_found:
     caught = str(error_found)
-chapter.text("caught", caught)
+chapter.text("caught", f"GradcheckError: {caught}")
 
 # %%
-# ;--8<-- [start:cell]
-rng = np.random.default_rng(chapter.seed)
-W, U = rng.normal(size=(2, 4, 4))
+with chapter.output("cell", exact=False):
+    # ;--8<-- [start:cell]
+    rng = np.random.default_rng(0)
+    W, U = rng.normal(size=(2, 4, 4))
 
+    def loss(W, U, xs):
+        def radial(h, x):
+            h = bump(h @ W + x @ U)
+            return h, h
 
-def loss(W, U, xs):
-    def radial(h, x):
-        h = bump(h @ W + x @ U)
-        return h, h
+        _, hs = tg.scan(radial, tg.Tensor(np.zeros((2, 4))), xs)
+        return (hs * hs).sum()
 
-    _, hs = tg.scan(radial, tg.Tensor(np.zeros((2, 4))), xs)
-    return (hs * hs).sum()
-
-
-report = tg.gradcheck(loss, W, U, rng.normal(size=(5, 2, 4)))
-# ;--8<-- [end:cell]
-chapter.metric(
-    "cell_error", max(report.largest_error, 1e-16), band=(0.0, 1e-8), unit="relative error"
-)
+    report = tg.gradcheck(loss, W, U, rng.normal(size=(5, 2, 4)))
+    print(report)
+    # ;--8<-- [end:cell]
 
 # %% tags=["record"]
 chapter.claim(
-    "The rule of the new op is right to second order.", holds=error < 1e-8, measured=error
+    "The rule of the new op is right to second order.", holds=error < 1e-7, measured=error
 )
 chapter.claim(
     "The formula that the rule prints is the last line of the derivation.",
@@ -183,4 +185,9 @@ chapter.claim(
     "A forgotten sign is found, and the element named.",
     holds="element (1,)" in caught or "element (2,)" in caught,
     measured="found",
+)
+chapter.claim(
+    "A recurrent cell made of the new op has the right gradient, over five steps.",
+    holds=report.largest_error < 1e-7,
+    measured=report.largest_error,
 )

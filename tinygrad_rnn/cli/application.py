@@ -1,7 +1,5 @@
 r"""The commands of `tg`, with their options."""
 
-from __future__ import annotations
-
 import math
 from pathlib import Path
 from typing import Annotated, Literal
@@ -113,7 +111,16 @@ def train(
 
     source = source_of(text)
     settings = Settings(
-        *(cell, hidden, embedding, layers, dropout, tied, batch, window, steps, rate),
+        cell=cell,
+        hidden=hidden,
+        embedding=embedding,
+        layers=layers,
+        dropout=dropout,
+        tied=tied,
+        batch=batch,
+        window=window,
+        steps=steps,
+        rate=rate,
         patience=patience,
         seed=seed,
     )

@@ -1,7 +1,5 @@
 r"""`tg book`: run, check, build, serve and list the book's scripts."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 import typer

@@ -3,8 +3,6 @@ r"""What this machine offers to tinygrad_rnn, and what to do about what it lacks
 Each check looks at one thing and returns a `Finding`; `examine` makes them all.
 """
 
-from __future__ import annotations
-
 import importlib
 import importlib.util
 import os

@@ -1,7 +1,5 @@
 r"""`tg generate`: text from a checkpoint."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 r"""Options that several commands have."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 import typer

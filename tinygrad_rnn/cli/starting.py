@@ -1,7 +1,5 @@
 r"""`tg start`: a minute of training, then the book."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +10,7 @@ from tinygrad_rnn.train import Settings
 __all__ = ["MODEL", "build_and_serve", "train"]
 
 MODEL = Settings(steps=1_000_000)
-"""The clock ends this training, not the steps; on two cores that is after about 3,000."""
+"""The clock ends this training, not the steps; on two quiet cores that is after about 2,500."""
 
 
 def train(folder: Path, *, seconds: float, seed: int) -> None:

@@ -1,7 +1,5 @@
 r"""What the commands say to a person, to a program, and when something goes wrong."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -40,7 +38,7 @@ def explained(*errors: type[Exception]) -> Iterator[None]:
         raise typer.Exit(1) from error
 
 
-def print_findings(findings: Sequence[Finding]) -> None:
+def print_findings(findings: Sequence["Finding"]) -> None:
     """Print the doctor's findings as a table, remedies below."""
     from rich.console import Console
     from rich.table import Table

@@ -1,7 +1,5 @@
 r"""Training at the command line: `tg train`, and the first half of `tg start`."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -68,7 +66,8 @@ def train_text(
     progress = show_progress(steps=experiment.settings.steps, seconds=seconds)
     samples = Samples(experiment, progress.write)
     try:
-        with progress, explained(FloatingPointError):
+        # A sample may meet a model that has diverged before the next step does: a ValueError.
+        with progress, explained(FloatingPointError, ValueError):
             experiment.run(
                 seconds=seconds,
                 listeners=[

@@ -70,7 +70,10 @@ def scan(
     frames = list(time_slices(xs))
     for t in order:
         before = carry if fresh is None else choose(fresh[t], init, carry)
-        carry, y = checked(step, before, frames[t])
+        result = step(before, frames[t])
+        if not outputs:
+            refuse_unlike(before, result)
+        carry, y = result
         if alive is not None and not alive[t].all():
             carry = choose(alive[t], carry, before)
             y = mapped(lambda leaf, t=t: where(column(alive[t], leaf), leaf, 0.0), y)
@@ -139,23 +142,23 @@ def reset_masks(reset: Any, T: int) -> Any:
     return masks
 
 
-def checked(step: Step, carry: Nest, x: Nest) -> tuple[Nest, Nest]:
-    """One step, whose carry must look the way it came in."""
-    result = step(carry, x)
+def refuse_unlike(before: Nest, result: Any) -> None:
+    """Refuse a first step whose carry does not look the way it came in."""
     if not (isinstance(result, tuple) and len(result) == 2):
         raise ShapeError(
             f"scan: the step returned {type(result).__name__}; expected a pair (carry, y)"
         )
-    before, after = structure(carry), structure(result[0])
-    if before != after:
-        raise ShapeError(f"scan: the step got a carry {before} and returned {after}")
-    for old, new in zip(leaves(carry), leaves(result[0]), strict=True):
+    after = result[0]
+    if structure(before) != structure(after):
+        raise ShapeError(
+            f"scan: the step got a carry {structure(before)} and returned {structure(after)}"
+        )
+    for old, new in zip(leaves(before), leaves(after), strict=True):
         if np.shape(old) != np.shape(new):
             raise ShapeError(
                 f"scan: the step got a carry of shape {np.shape(old)} and returned "
                 f"{np.shape(new)}; they must be equal, so that it can be applied again"
             )
-    return result
 
 
 def empty_outputs(step: Step, init: Nest, xs: Nest) -> Nest:

@@ -15,8 +15,6 @@ Example:
            [ True, False]])
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any

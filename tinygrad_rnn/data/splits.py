@@ -4,8 +4,6 @@ Neighbouring parts of a sequence know of each other. A shuffled split puts a hel
 neighbours in the training set and measures memory, not prediction; a contiguous one does not.
 """
 
-from __future__ import annotations
-
 from typing import Any, TypeVar
 
 from numpy.typing import NDArray

@@ -14,8 +14,6 @@ Example:
     [[2, 3], [6, 7]] -> [[3, 4], [7, 8]]
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from typing import Any
 

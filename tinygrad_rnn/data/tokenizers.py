@@ -11,8 +11,6 @@ Example:
     ['Don', "'", 't', 'panic', ':', 'x_1', '=', '2', '.']
 """
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from collections.abc import Iterable

@@ -15,14 +15,12 @@ Example:
     'hole'
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -79,7 +77,7 @@ class Vocabulary:
         max_size: int | None = None,
         oov_buckets: int = 0,
         specials: Sequence[str] = (),
-    ) -> Vocabulary:
+    ) -> Self:
         r"""Count the tokens of a text and keep the frequent ones, most frequent first.
 
         Equal counts are ordered by code point, so the same text always gives the same ids.
@@ -197,7 +195,7 @@ class Vocabulary:
         }
 
     @classmethod
-    def from_dict(cls, saved: Mapping[str, Any]) -> Vocabulary:
+    def from_dict(cls, saved: Mapping[str, Any]) -> Self:
         """The vocabulary that `to_dict` described.
 
         Raises:
@@ -214,7 +212,7 @@ class Vocabulary:
         Path(path).write_text(text + "\n", encoding="utf-8")
 
     @classmethod
-    def load(cls, path: str | Path) -> Vocabulary:
+    def load(cls, path: str | Path) -> Self:
         """Read a file that `save` wrote.
 
         Raises:

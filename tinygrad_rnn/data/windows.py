@@ -13,8 +13,6 @@ Example:
            [5]])
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -12,8 +12,6 @@ Example:
     array([0.881, 0.119, 0.   ])
 """
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 

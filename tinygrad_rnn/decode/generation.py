@@ -11,8 +11,6 @@ Example:
     [2, 0, 1, 2]
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Container, Iterable, Iterator
 from typing import TypeVar
 

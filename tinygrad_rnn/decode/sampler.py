@@ -10,8 +10,6 @@ Example:
     [1, 1, 1, 1, 1, 1]
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

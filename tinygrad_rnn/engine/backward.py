@@ -49,6 +49,7 @@ def pull(
     pending: dict[int, list[Any]] = {}
     youngest: list[int] = []  # a heap of negated birth ranks
 
+    # --8<-- [start:push]
     def push(node: Node, g: Any) -> None:
         rank = node.rank
         entry = pending.get(rank)
@@ -60,10 +61,13 @@ def pull(
         else:  # g may belong to others, but their sum is ours, and takes what is still to come
             entry[1], entry[2] = entry[1] + g, not create_graph
 
+    # --8<-- [end:push]
+
     watch = modes.watching.get()
     with modes.setting(modes.recording, create_graph):
         for node, g in seeds:
             push(node, g)
+        # --8<-- [start:youngest]
         while youngest:
             node, g, _ = pending.pop(-heappop(youngest))
             op = node.op
@@ -74,6 +78,7 @@ def pull(
                 deposit(node, g)
             if node.freed:
                 raise freed(node)
+            # --8<-- [end:youngest]
             if op.replay is not None:
                 push(op.replay(node), g)
                 continue
@@ -85,6 +90,7 @@ def pull(
                 continue
             if op.bundles:
                 g = filled(g, node)
+            # --8<-- [start:rules]
             y, inputs = operands(node, create_graph)
             for i, x in enumerate(node.inputs):
                 if isinstance(x, Carrier) and x.requires_grad:
@@ -99,6 +105,7 @@ def pull(
                         push(x, gx)
             if not (retain_graph or create_graph):
                 node.freed, node.inputs, node.arrays = True, (), ()
+            # --8<-- [end:rules]
 
 
 def part(bundle: Any, /, i: int) -> Any:
@@ -142,6 +149,7 @@ def settled(g: Any, shape: tuple[int, ...], dtype: Any, op: Operation, i: int) -
     Raises:
         ShapeError: if no broadcasting of the input explains the cotangent's shape.
     """
+    # --8<-- [start:settled]
     if g.shape != shape:
         extra = len(g.shape) - len(shape)
         if extra < 0 or any(n not in (1, m) for n, m in zip(shape, g.shape[extra:], strict=True)):
@@ -155,6 +163,7 @@ def settled(g: Any, shape: tuple[int, ...], dtype: Any, op: Operation, i: int) -
         )
         g = g.sum(axis=copied, keepdims=True).reshape(shape)
     return g if g.dtype == dtype else g.astype(dtype)
+    # --8<-- [end:settled]
 
 
 def freed(node: Node) -> GraphError:

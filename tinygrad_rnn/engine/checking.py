@@ -152,6 +152,7 @@ def compare(
     Raises:
         GradcheckError: at the first that is above the tolerance.
     """
+    # --8<-- [start:compare]
     y, pullback = vjp(f, *points)
     u = rng.standard_normal(y.shape)
     errors = []
@@ -165,8 +166,10 @@ def compare(
             raise culprit(f, points, i, g.data, u, name, labels[i], tolerance)
         errors.append(error)
     return errors
+    # --8<-- [end:compare]
 
 
+# --8<-- [start:central_difference]
 def central_difference(f: Function, points: Sequence[Any], i: int, v: Any, u: Any) -> float:
     """The slope of ⟨u, f⟩ along `v` in input `i`, by the formula at the top of this module."""
 
@@ -176,6 +179,9 @@ def central_difference(f: Function, points: Sequence[Any], i: int, v: Any, u: An
 
     near, far = phi(STEP) - phi(-STEP), phi(2 * STEP) - phi(-2 * STEP)
     return (8 * near - far) / (12 * STEP)
+
+
+# --8<-- [end:central_difference]
 
 
 def culprit(

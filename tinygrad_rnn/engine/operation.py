@@ -403,7 +403,8 @@ def composed(
 def refuse_unless_new(operation: Operation, method: str | None) -> None:
     """Refuse a name that is taken, and a declaration without inputs."""
     name = operation.name
-    if name in REGISTRY:
+    again = operation.__module__ == "__main__"  # a cell of a notebook may be run twice
+    if name in REGISTRY and not (again and REGISTRY[name].__module__ == "__main__"):
         raise ValueError(
             f"op {name!r} is declared already in {REGISTRY[name].__module__}: choose another "
             f"name, or first del tg.REGISTRY[{name!r}]"

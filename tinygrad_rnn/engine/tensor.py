@@ -118,6 +118,7 @@ class Tensor(Carrier):
             raise op.explained(error, arrays) from None
         if op.bundles:
             return unbundled(op, inputs, tuple(arrays), params, data, tracked and recording())
+        # --8<-- [start:remember]
         y = new(Tensor)
         y.data = data if type(data) is np.ndarray else np.asarray(data)
         if y.data.base is not None:
@@ -131,6 +132,7 @@ class Tensor(Carrier):
         if watching():
             watch_value(y.data, op, arrays)
         return y
+        # --8<-- [end:remember]
 
     def backward(
         self,
@@ -454,6 +456,7 @@ def seed_cotangent(y: Tensor, gradient: Any) -> Any:
     return given if given.dtype == y.dtype else given.astype(y.dtype)
 
 
+# --8<-- [start:accumulate]
 def accumulate(leaf: Tensor, g: Any) -> None:
     """Add a cotangent to a tensor's `grad`, which never shares memory with another's."""
     if leaf.grad is None:
@@ -462,6 +465,9 @@ def accumulate(leaf: Tensor, g: Any) -> None:
         leaf.grad = leaf.grad + g
     else:
         leaf.grad = Tensor(leaf.grad.data + g)
+
+
+# --8<-- [end:accumulate]
 
 
 def share_storage(y: Tensor, inputs: Inputs) -> None:

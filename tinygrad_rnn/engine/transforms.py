@@ -100,6 +100,7 @@ def vjp(f: Function, *xs: Any) -> tuple[Tensor, Function]:
         >>> pullback(tg.tensor([1.0, 10.0]))
         (tensor([ 2., 40.]),)
     """
+    # --8<-- [start:vjp]
     nested = depth.get() > 0 or any(isinstance(x, Tensor) and x.requires_grad for x in xs)
     arguments = tuple(entry(x) for x in xs)
     with modes.setting(depth, depth.get() + 1), modes.enable_grad():
@@ -111,6 +112,7 @@ def vjp(f: Function, *xs: Any) -> tuple[Tensor, Function]:
         return tuple(cotangents.get(x.rank, Tensor(np.zeros(x.shape, x.dtype))) for x in arguments)
 
     return y if nested else y.detach(), pullback
+    # --8<-- [end:vjp]
 
 
 def entry(x: Any) -> Tensor:

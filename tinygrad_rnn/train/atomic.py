@@ -1,7 +1,5 @@
 r"""Replacing a file so that at every moment it is wholly the old one or wholly the new one."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 from pathlib import Path

@@ -1,7 +1,5 @@
 r"""How many threads NumPy's matrix products run on."""
 
-from __future__ import annotations
-
 import ctypes
 import functools
 from collections.abc import Callable, Iterator

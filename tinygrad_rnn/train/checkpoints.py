@@ -8,8 +8,6 @@ to them so travel in one file and can never come from two different steps.
 Any reader of safetensors opens the weights: `safetensors.torch.load_file(path)` does.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Mapping

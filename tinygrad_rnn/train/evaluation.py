@@ -1,7 +1,5 @@
 r"""How good a model is on text that it was not trained on."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -16,8 +16,6 @@ Example:
     True
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -170,7 +168,8 @@ class TextExperiment:
 
     def evaluate(self) -> Evaluation:
         """How well the model predicts the held-out text, all of it."""
-        return evaluate(self.model, self.model.loss, self._held_out)
+        with blas_threads(1):
+            return evaluate(self.model, self.model.loss, self._held_out)
 
     def save(self, path: Path) -> None:
         """Write all that resuming and generating need."""
@@ -204,6 +203,11 @@ class TextExperiment:
         Raises:
             KeyboardInterrupt: After Ctrl-C, once the step at hand is done and saved.
         """
+        if (
+            not self.training.step
+        ):  # nothing of an earlier run in this folder shall be taken for ours
+            self.best.unlink(missing_ok=True)
+            self.save(self.checkpoint)
         journal = Journal(self.journal, after=self.training.step)
         evaluation = EarlyStopping(
             self.evaluate,

@@ -1,7 +1,5 @@
 r"""Ctrl-C that waits for a good moment."""
 
-from __future__ import annotations
-
 import signal
 import threading
 from collections.abc import Callable, Iterator

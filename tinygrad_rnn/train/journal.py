@@ -10,8 +10,6 @@ Example:
     [{'step': 10, 'loss': 2.5}, {'step': 20, 'loss': 2.0}]
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from pathlib import Path

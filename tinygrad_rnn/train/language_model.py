@@ -14,8 +14,6 @@ Example:
     (5,)
 """
 
-from __future__ import annotations
-
 from typing import Any, Literal
 
 import numpy as np

@@ -21,8 +21,6 @@ Example:
     6 0.0
 """
 
-from __future__ import annotations
-
 import math
 import time
 from collections.abc import Callable, Sequence

@@ -1,10 +1,8 @@
 r"""How training shows itself: a live bar in a terminal, plain lines anywhere else."""
 
-from __future__ import annotations
-
 import math
 import sys
-from typing import Any, Protocol, TextIO
+from typing import Any, Protocol, Self, TextIO
 
 from tinygrad_rnn.train.training import Training
 
@@ -14,7 +12,7 @@ __all__ = ["Progress", "ProgressBar", "ProgressLines", "show_progress"]
 class Progress(Protocol):
     """What `fit`'s listeners need of a display; use it as a context manager around `fit`."""
 
-    def __enter__(self) -> Progress: ...
+    def __enter__(self) -> Self: ...
     def __exit__(self, *reason: object) -> None: ...
 
     def show(self, training: Training) -> None:
@@ -57,7 +55,7 @@ class ProgressLines:
         self._file, self._steps, self._seconds, self._interval = file, steps, seconds, interval
         self._shown = -math.inf
 
-    def __enter__(self) -> ProgressLines:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *reason: object) -> None:
@@ -105,7 +103,7 @@ class ProgressBar:
         )
         self._task = self._bar.add_task("", total=1, loss="", bits="", speed="", left="")
 
-    def __enter__(self) -> ProgressBar:
+    def __enter__(self) -> Self:
         self._bar.start()
         return self
 

@@ -1,7 +1,5 @@
 r"""What changes while a model is trained, and one step of changing it."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeGuard

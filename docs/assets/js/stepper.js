@@ -24,7 +24,7 @@ function html(name, className, ...children) {
 function measureBoxes({ nodes, steps }) {
   const shown = (source) => Object.values(source ?? {});
   const texts = nodes
-    .flatMap((node) => [node.label ?? node.id, node.value, `grad ${format(node.cotangent)}`])
+    .flatMap((node) => [node.label ?? node.id, node.value, `∂ ${format(node.cotangent)}`])
     .concat(steps.flatMap((step) => [...shown(step.values), ...shown(step.cotangents)]));
   const longest = Math.max(...texts.map((text) => String(format(text)).length));
   return { width: Math.max(112, 7.4 * longest + 24), height: 66, along: 64, across: 26, margin: 14 };
@@ -259,7 +259,7 @@ class Stepper {
       const current = step?.node === node.id;
       node.group.setAttribute("class", `tg-stepper__node ${current ? step.phase : ""}`);
       node.valueText.textContent = format(values[node.id] ?? "");
-      node.cotangentText.textContent = node.id in cotangents ? `grad ${format(cotangents[node.id])}` : "";
+      node.cotangentText.textContent = node.id in cotangents ? `∂ ${format(cotangents[node.id])}` : "";
       node.edges.forEach(({ line, label }, i) => {
         const flows = current && (step.phase === "forward" || step.contributions);
         line.setAttribute("class", `tg-stepper__edge ${flows ? step.phase : ""}`);
