@@ -4,12 +4,12 @@
 # What does it take to add an op of your own?
 
 # %%
-# ;--8<-- [start:import]
+# --8<-- [start:import]
 import numpy as np
 
 import tinygrad_rnn as tg
 
-# ;--8<-- [end:import]
+# --8<-- [end:import]
 from tinygrad_rnn import plot
 from tinygrad_rnn.book import Chapter, Within
 
@@ -23,7 +23,7 @@ chapter = Chapter(
 
 
 # %%
-# ;--8<-- [start:declare]
+# --8<-- [start:declare]
 @tg.op(
     kernel="exp(-{x} * {x})",
     tex=r"e^{-{#x}^2}",
@@ -46,38 +46,38 @@ def bump_vjp(g, y, x):
     return -2 * g * x * y
 
 
-# ;--8<-- [end:declare]
+# --8<-- [end:declare]
 
 # %%
 with chapter.output("formula"):
-    # ;--8<-- [start:formula]
+    # --8<-- [start:formula]
     (formula,) = tg.formulas_of(bump)
     print(formula)
-    # ;--8<-- [end:formula]
+    # --8<-- [end:formula]
 
 # %%
 chapter.derivation(bump)
 with chapter.output("checked", exact=False):
-    # ;--8<-- [start:check]
+    # --8<-- [start:check]
     print(tg.gradcheck(bump, order=2))
-    # ;--8<-- [end:check]
+    # --8<-- [end:check]
 error = tg.gradcheck(bump, order=2).largest_error
 
 # %%
 with chapter.output("twice"):
-    # ;--8<-- [start:twice]
+    # --8<-- [start:twice]
     slope = tg.grad(bump)
     bend = tg.grad(slope)
     for f in (bump, slope, bend):
         print(f"{f(tg.tensor(0.5)).item():+.4f}  {f(tg.tensor(1.0)).item():+.4f}")
-    # ;--8<-- [end:twice]
+    # --8<-- [end:twice]
 
 # %%
-# ;--8<-- [start:curves]
+# --8<-- [start:curves]
 xs = np.linspace(-3, 3, 121)
 value, (first,) = bump(xs), tg.vjp(bump, xs)[1](np.ones_like(xs))
 second = tg.grad(lambda x: tg.grad(lambda u: bump(u).sum())(x).sum())(xs)
-# ;--8<-- [end:curves]
+# --8<-- [end:curves]
 
 
 def draw(data):
@@ -109,11 +109,11 @@ chapter.figure(
 )
 
 # %%
-# ;--8<-- [start:graph]
+# --8<-- [start:graph]
 x = tg.tensor(0.5, requires_grad=True, name="x")
 w = tg.tensor(2.0, requires_grad=True, name="w")
 drawing = tg.plot.graph(bump(w * x))
-# ;--8<-- [end:graph]
+# --8<-- [end:graph]
 chapter.figure(
     "graph",
     lambda data: drawing,
@@ -124,14 +124,14 @@ chapter.figure(
 
 # %%
 with chapter.output("program"):
-    # ;--8<-- [start:trace]
+    # --8<-- [start:trace]
     program = tg.compiler.trace(lambda x: bump(x) * bump(x), np.zeros(3))
     print(program)
-    # ;--8<-- [end:trace]
+    # --8<-- [end:trace]
 
 
 # %%
-# ;--8<-- [start:wrong]
+# --8<-- [start:wrong]
 @tg.op(samples=bump.samples)
 def lopsided(x, /):
     """The same op, with the sign of its rule forgotten."""
@@ -139,19 +139,19 @@ def lopsided(x, /):
 
 
 lopsided.defvjp(lambda g, y, x: 2 * g * x * y)
-# ;--8<-- [end:wrong]
+# --8<-- [end:wrong]
 
 try:
-    # ;--8<-- [start:caught]
+    # --8<-- [start:caught]
     tg.gradcheck(lopsided, np.array([0.0, 0.5, 1.0]))
-    # ;--8<-- [end:caught]
+    # --8<-- [end:caught]
 except tg.GradcheckError as error_found:
     caught = str(error_found)
 chapter.text("caught", f"GradcheckError: {caught}")
 
 # %%
 with chapter.output("cell", exact=False):
-    # ;--8<-- [start:cell]
+    # --8<-- [start:cell]
     rng = np.random.default_rng(0)
     W, U = rng.normal(size=(2, 4, 4))
 
@@ -165,7 +165,7 @@ with chapter.output("cell", exact=False):
 
     report = tg.gradcheck(loss, W, U, rng.normal(size=(5, 2, 4)))
     print(report)
-    # ;--8<-- [end:cell]
+    # --8<-- [end:cell]
 
 # %% tags=["record"]
 chapter.claim(

@@ -6,10 +6,10 @@
 # %%
 import numpy as np
 
-# ;--8<-- [start:import]
+# --8<-- [start:import]
 import tinygrad_rnn as tg
 
-# ;--8<-- [end:import]
+# --8<-- [end:import]
 from tinygrad_rnn import nn
 from tinygrad_rnn.book import Chapter
 
@@ -31,7 +31,7 @@ def apart(a, b):
 
 # %%
 with chapter.output("gradients"):
-    # ;--8<-- [start:cell]
+    # --8<-- [start:cell]
     w = tg.tensor(0.5, requires_grad=True, name="w")
     u = tg.tensor(1.0, requires_grad=True, name="u")
 
@@ -44,7 +44,7 @@ with chapter.output("gradients"):
 
     h.backward()
     print(f"dh/dw = {w.grad.item():.3f}, dh/du = {u.grad.item():.3f}")
-    # ;--8<-- [end:cell]
+    # --8<-- [end:cell]
 
 # %%
 chapter.figure(
@@ -59,14 +59,14 @@ chapter.figure(
 )
 
 # %%
-# ;--8<-- [start:stacked]
+# --8<-- [start:stacked]
 W_xh, W_hh = rng.normal(size=(4, 3)), rng.normal(size=(4, 4))
 x, h = rng.normal(size=3), rng.normal(size=4)
 
 W = np.hstack([W_hh, W_xh])  # in the order of [h, x]
 together = W @ np.concatenate([h, x])
 separately = W_hh @ h + W_xh @ x
-# ;--8<-- [end:stacked]
+# --8<-- [end:stacked]
 stacked_error = chapter.metric("stacked_error", apart(together, separately), band=ROUNDING)
 
 # %%
@@ -77,7 +77,7 @@ x, c = rng.normal(size=(5, 3)), rng.normal(size=(5, H))
 h = np.tanh(c)
 
 
-# ;--8<-- [start:keras_lstm]
+# --8<-- [start:keras_lstm]
 def sigmoid(a):
     return 1 / (1 + np.exp(-a))
 
@@ -90,10 +90,10 @@ def keras_lstm(x, h, c, kernel, recurrent_kernel, bias):
     return sigmoid(o) * np.tanh(c), c
 
 
-# ;--8<-- [end:keras_lstm]
+# --8<-- [end:keras_lstm]
 
 
-# ;--8<-- [start:lstm_to_keras]
+# --8<-- [start:lstm_to_keras]
 def lstm_to_keras(state):
     """From weights by PyTorch's names to Keras's list: transpose, and add the biases."""
     bias = state["bias_ih"] + state["bias_hh"]
@@ -110,7 +110,7 @@ def lstm_from_keras(kernel, recurrent_kernel, bias):
     }
 
 
-# ;--8<-- [end:lstm_to_keras]
+# --8<-- [end:lstm_to_keras]
 
 ours = lstm(x, (h, c))
 theirs = keras_lstm(x, h, c, *lstm_to_keras(lstm.state_dict()))
@@ -124,7 +124,7 @@ lstm_error = chapter.metric(
 
 
 # %%
-# ;--8<-- [start:keras_gru]
+# --8<-- [start:keras_gru]
 def keras_gru(x, h, kernel, recurrent_kernel, bias):
     """One step of Keras's GRU with reset_after=True; its blocks are z, r, h."""
     x_z, x_r, x_h = np.split(x @ kernel + bias[0], 3, axis=-1)
@@ -133,10 +133,10 @@ def keras_gru(x, h, kernel, recurrent_kernel, bias):
     return z * h + (1 - z) * np.tanh(x_h + r * h_h)
 
 
-# ;--8<-- [end:keras_gru]
+# --8<-- [end:keras_gru]
 
 
-# ;--8<-- [start:gru_to_keras]
+# --8<-- [start:gru_to_keras]
 def first_two_swapped(rows):
     """Blocks r, z, n as z, r, n, or the reverse."""
     r, z, n = np.split(rows, 3)
@@ -157,7 +157,7 @@ def gru_from_keras(kernel, recurrent_kernel, bias):
     return dict(zip(names, map(first_two_swapped, rows), strict=True))
 
 
-# ;--8<-- [end:gru_to_keras]
+# --8<-- [end:gru_to_keras]
 
 ours = gru(x, h)
 back = nn.GRUCell(3, H, dtype="float64")
@@ -170,17 +170,17 @@ gru_error = chapter.metric(
 
 
 # %%
-# ;--8<-- [start:flipped]
+# --8<-- [start:flipped]
 def with_z_flipped(state):
     """Change the sign of the z rows of W, U and b, since 1 − σ(a) = σ(−a)."""
     sign = np.repeat([1, -1, 1], len(state["weight_ih"]) // 3)  # r, z, n
     return {name: (rows.T * sign).T for name, rows in state.items()}
 
 
-# ;--8<-- [end:flipped]
+# --8<-- [end:flipped]
 
 
-# ;--8<-- [start:takes]
+# --8<-- [start:takes]
 class Takes(nn.GRUCell):
     """A GRU whose z = 1 takes the new state, as in Chung et al. and in Ng's course."""
 
@@ -193,7 +193,7 @@ class Takes(nn.GRUCell):
         return h, h
 
 
-# ;--8<-- [end:takes]
+# --8<-- [end:takes]
 
 takes = Takes(3, H, dtype="float64")
 takes.load_state_dict(gru.state_dict())
@@ -203,7 +203,7 @@ flip_error = chapter.metric("flip_error", apart(gru(x, h), takes(x, h)), band=RO
 
 
 # %%
-# ;--8<-- [start:before]
+# --8<-- [start:before]
 class ResetBefore(nn.GRUCell):
     """A GRU that resets the state before the product, as in Cho et al."""
 
@@ -218,39 +218,39 @@ class ResetBefore(nn.GRUCell):
         return h, h
 
 
-# ;--8<-- [end:before]
+# --8<-- [end:before]
 
 before = ResetBefore(3, H, dtype="float64")
 before.load_state_dict(gru.state_dict())
 reset_gap = chapter.metric("reset_gap", apart(gru(x, h), before(x, h)), band=(0.003, 1.0))
 
-# ;--8<-- [start:diagonal]
+# --8<-- [start:diagonal]
 state = gru.state_dict()
 state["weight_hh"][2 * H :] *= np.eye(H)  # W_n
 state["bias_hh"][2 * H :] = 0  # b_n
-# ;--8<-- [end:diagonal]
+# --8<-- [end:diagonal]
 for either in (gru, before):
     either.load_state_dict(state)
 diagonal_error = chapter.metric("diagonal_error", apart(gru(x, h), before(x, h)), band=ROUNDING)
 
 # %%
-# ;--8<-- [start:time]
+# --8<-- [start:time]
 layer = nn.LSTM(3, 4, dtype="float64", seed=0)
 batch_first = nn.LSTM(3, 4, batch_first=True, dtype="float64", seed=0)
 xs = rng.normal(size=(7, 5, 3))  # (T, B, I)
 
 ys, _ = layer(xs)
 ys_batch_first, _ = batch_first(xs.swapaxes(0, 1))
-# ;--8<-- [end:time]
+# --8<-- [end:time]
 time_error = apart(ys, ys_batch_first.numpy().swapaxes(0, 1))
 
 # %%
-# ;--8<-- [start:units]
+# --8<-- [start:units]
 logits, targets = rng.normal(size=(100, 27)), rng.integers(27, size=100)
 nats = tg.cross_entropy(logits, targets)
 bits = nats / np.log(2)
 perplexity = np.exp(nats)
-# ;--8<-- [end:units]
+# --8<-- [end:units]
 
 # %% tags=["record"]
 # The shapes of the appendix, read off live layers whose sizes are all different.

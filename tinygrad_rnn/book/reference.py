@@ -19,8 +19,6 @@ from tinygrad_rnn.book.docstrings import displayed
 EXAMPLE = re.compile(r"(?m)^Example:$")
 DOCTEST = re.compile(r"(?m)^>>> .*(?:\n(?!$).+)*")
 INDENTED = re.compile(r"(?m)((?:^ +\S.*(?:\n|\Z)|^\n+(?= ))+)")
-TABLE = re.compile(r"(?m)^(?P<ruler>=+(?: +=+)+)\n(?P<rows>(?:.+\n)+?)(?P=ruler)$(?!\n\S)")
-
 TABLE = re.compile(
     r"(?m)^(?P<ruler>=+(?: +=+)+)\n"
     r"(?:(?P<head>.+)\n(?P=ruler)\n)?"
@@ -53,8 +51,21 @@ def as_markdown(table: re.Match[str]) -> str:
     return "\n".join([row(head), "|---" * len(columns) + "|", *map(row, rows)])
 
 
+def publish(package: griffe.Module) -> None:
+    """Let a package's modules make public the names that the package offers, and no others."""
+    offered: dict[str, list[str]] = {}
+    for name in map(str, package.exports or ()):
+        member = package.members.get(name)
+        if isinstance(member, griffe.Alias):
+            module, _, own = member.target_path.rpartition(".")
+            offered.setdefault(module, []).append(own)
+    for module in package.modules.values():
+        if module.path in offered and module.exports is None:
+            module.exports = list(offered[module.path])
+
+
 class Docstrings(griffe.Extension):
-    """Rewrites the docstring of everything that Griffe has loaded."""
+    """Rewrites the docstring of everything that Griffe has loaded, and settles what is public."""
 
     def on_object(self, *, obj: griffe.Object, **_: Any) -> None:
         """Rewrite the docstring of a module's member."""

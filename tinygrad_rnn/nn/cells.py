@@ -1,16 +1,17 @@
 r"""Recurrent cells: one time step of a recurrent network, written like its equations.
 
 A cell maps a *carry*, the state that flows through time, and an input to the next carry and an
-output. What it owes to the loop that drives it is the contract of `Cell`; `Recurrent(cell)` and
-`tg.scan(cell.step, …)` run it over a sequence.
+output. What it owes to the loop that drives it is the contract of `Cell`; `Recurrent(cell)` runs
+it over a sequence. The first cell is here, those with gates have modules of their own:
 
-==========  ==========  ==============================================================
-cell        carry       in one line
-==========  ==========  ==============================================================
-`RNNCell`   h           the new state is a squashed sum of the old one and the input
-`LSTMCell`  (h, c)      gates decide what a memory cell keeps, takes in and shows
-`GRUCell`   h           one gate both keeps and overwrites, another forgets
-==========  ==========  ==============================================================
+==================  ======  ================================================================
+cell                carry   in one line
+==================  ======  ================================================================
+`RNNCell`           h       the new state is a squashed sum of the old one and the input
+`LSTMCell`          (h, c)  gates decide what a memory cell keeps, takes in and shows
+`GRUCell`           h       one gate both keeps and overwrites, another forgets
+`MinimalGatedCell`  h       one gate does both
+==================  ======  ================================================================
 
 In equations, $x_t$ and $h_t$ are columns, for one sequence; in code they are the rows of arrays
 (batch, features). $\sigma$ is the logistic function, $\odot$ the product of elements, $\bar v$
@@ -18,19 +19,21 @@ the gradient of the loss with respect to $v$, and $\bar y_t$ that part of it whi
 cell's output at step $t$ (and, at the last step, from whatever uses the final state).
 """
 
+import copy
 import math
 from types import MappingProxyType
 from typing import Any, Self
 
 import numpy as np
 
-from tinygrad_rnn.engine import Carrier, ShapeError, Tensor, tensor
+from tinygrad_rnn.compiler import Sym, scan
+from tinygrad_rnn.engine import Carrier, GraphError, ShapeError, Tensor, tensor
 from tinygrad_rnn.engine.nesting import leaves, mapped, structure
 from tinygrad_rnn.nn.arguments import as_input, check_dtype, check_sizes, empty
 from tinygrad_rnn.nn.init import Seed, uniform_
-from tinygrad_rnn.nn.linear import affine
+from tinygrad_rnn.nn.linear import affine, shifted
 from tinygrad_rnn.nn.module import Module, Parameter
-from tinygrad_rnn.ops import relu, sigmoid, split, tanh
+from tinygrad_rnn.ops import relu, tanh
 
 Carry = Any  # a tensor, or nested tuples, lists and dicts of tensors
 
@@ -41,10 +44,15 @@ class Cell(Module):
     A cell defines two methods:
 
     - `initial(*batch)`: the carry before the first step, usually zeros of shape (*batch, H);
-    - `recur(carry, x)`: the next carry and the output, `(carry, y)`.
+    - `recur(carry, x)`: the next carry and the output, `(carry, y)`. A pure function of carry,
+      input and parameters, whose control flow does not depend on their values, so that a loop
+      may trace it once.
 
-    A cell whose input enters through a map that needs no state may put it into `project`; then
-    `recur` is given `project(x)` for `x`. A loop can so project all time steps in one product.
+    Two more are there for what need not, or must not, happen inside the loop:
+
+    - `project(x)`: a map of the input that needs no state. `recur` is then given `project(x)` for
+      `x`, and a loop projects all time steps in one product.
+    - `noise(T, *batch)`: what is drawn for a sequence, as a tuple; `project(x, *noise)` gets it.
 
     `cell(x, hx)` is one step the way PyTorch's cells take it: it returns the new carry.
 
@@ -73,20 +81,65 @@ class Cell(Module):
             f"{type(self).__name__} has no initial carry: define initial(self, *batch)"
         )
 
-    def project(self, x: Any) -> Any:
-        """What can be done to the input of one step, or of all at once, without the carry."""
+    def noise(self, T: int, *batch: int) -> tuple[Any, ...]:
+        """What `T` steps of a batch draw before their loop: a tuple of nests of (T, *batch, …).
+
+        It is empty for a cell that does not draw, so a wrapper may always pass it on.
+        """
+        return ()
+
+    def project(self, x: Any, *noise: Any) -> Any:
+        """What is done to inputs (…, features) without the carry, for one step or for all."""
         return x
 
     def recur(self, carry: Carry, x: Any) -> tuple[Carry, Any]:
-        """One step from a projected input: (carry, x) to (carry, y)."""
+        """One step from a projected input: (carry, x) to (carry, y). This is what loops run."""
         raise NotImplementedError(
             f"{type(self).__name__} has no recurrence: define recur(self, carry, x), which "
             "returns the pair (carry, y)"
         )
 
     def step(self, carry: Carry, x: Any) -> tuple[Carry, Any]:
-        """One step: (carry, x) to (carry, y). This is what `tg.scan` takes."""
-        return self.recur(carry, self.project(x))
+        """One step, (carry, x) to (carry, y), as a sequence of its own: noise is drawn anew.
+
+        Raises:
+            GraphError: if it is traced and would draw, since what is traced is drawn only once.
+        """
+        first = leaves(x)[0]
+        noise = mapped(lambda n: n[0], self.noise(1, *first.shape[:-1]))
+        if isinstance(first, Sym) and leaves(noise):
+            raise GraphError(
+                f"{type(self).__name__}: step draws noise, so it cannot be traced. Give the loop "
+                "cell.recur and cell.project(xs, *cell.noise(T, *batch)), as nn.Recurrent does"
+            )
+        return self.recur(carry, self.project(x, *noise))
+
+    def run(
+        self,
+        carry: Carry,
+        x: Any,
+        *,
+        lengths: Any = None,
+        reset: Any = None,
+        reverse: bool = False,
+    ) -> tuple[Carry, Any]:
+        """All steps of a sequence: `Recurrent(cell)` checks its arguments and then calls this.
+
+        Args:
+            carry: the carry before the first step that is taken.
+            x: (T, *batch, features).
+            lengths: as in `tg.scan`.
+            reset: (T, B) booleans, true where a new document begins. In reverse, a document is
+                entered at its last step, which is where its successor's mark comes next.
+            reverse: whether to go from the last step to the first.
+
+        Returns:
+            The last carry, and the outputs (T, *batch, …) in the order of `x`.
+        """
+        if reverse and reset is not None:
+            reset = np.concatenate([reset[1:], np.zeros_like(reset[:1])])
+        xs = self.project(x, *self.noise(*x.shape[:-1]))
+        return scan(self.recur, carry, xs, lengths=lengths, reset=reset, reverse=reverse)
 
     def forward(self, input: Any, hx: Carry = None) -> Carry:
         """One step from `hx`, or from the initial carry; returns the new carry.
@@ -126,20 +179,25 @@ class Cell(Module):
 
 
 class AffineCell(Cell):
-    r"""A cell that sees input and state through two affine maps, as all the classic cells do.
+    r"""A cell that sees input and state through two products, as all the classic cells do.
 
-    $a_t = W_{ih} x_t + b_{ih}$ and $W_{hh} h_{t-1} + b_{hh}$ have $kH$ rows: a block of `H` for
-    each of the $k$ things that the cell computes. Names, order and shapes are PyTorch's, and so
-    are the first values, drawn evenly from $\pm 1/\sqrt H$.
+    $W_{ih} x_t + b_{ih}$ and $W_{hh} h_{t-1} + b_{hh}$ have $kH$ rows: a block of `H` for each of
+    the $k$ things that the cell computes. Names, order and shapes are PyTorch's, and so are the
+    first values, drawn evenly from $\pm 1/\sqrt H$.
+
+    Both products, and what a memory shows, are methods, so that wrappers such as
+    `LayerNormalized` can act inside the equations of any cell that calls them: see `rewired`.
 
     Attributes:
+        groups: how many blocks each product with a state makes: one number for a cell that
+            multiplies only $h_{t-1}$.
         weight_ih: $W_{ih}$ (kH, I).
         weight_hh: $W_{hh}$ (kH, H).
         bias_ih: $b_{ih}$ (kH,), or None,
         bias_hh: and $b_{hh}$. Two biases where one would do, because cuDNN has two.
     """
 
-    blocks: int  # the k above
+    groups: tuple[int, ...]
     bias_ih: Any
     bias_hh: Any
     weight_hr: Any = None  # only an LSTM with a projection has one
@@ -177,15 +235,41 @@ class AffineCell(Cell):
         """How many units the cell has."""
         return self.weight_hh.shape[0] // self.blocks
 
+    @property
+    def blocks(self) -> int:
+        """How many blocks of H rows there are, $k$."""
+        return sum(self.groups)
+
     def initial(self, *batch: int) -> Carry:
         """A state of zeros."""
         return zeros(*batch, self.hidden_size, like=self.weight_hh)
 
-    def project(self, x: Any) -> Any:
+    def project(self, x: Any, *noise: Any) -> Any:
         r"""$W_{ih} x + b_{ih} + b_{hh}$: all of the sum that needs no state."""
         x = as_input(type(self).__name__, x, self.weight_ih)
         bias = None if self.bias_ih is None else self.bias_ih + self.bias_hh
-        return affine(x, self.weight_ih, bias)
+        return shifted(self.from_input(x), bias)
+
+    def from_input(self, x: Any) -> Any:
+        r"""The input's product, $W_{ih} x$."""
+        return affine(x, self.weight_ih)
+
+    def from_state(self, h: Any, group: int | None = None) -> Any:
+        r"""The state's product, $W_{hh} h$, or the rows of one of the `groups`."""
+        if group is None:
+            return affine(h, self.weight_hh)
+        start = sum(self.groups[:group]) * self.hidden_size
+        return affine(h, self.weight_hh[start : start + self.groups[group] * self.hidden_size])
+
+    def shown(self, c: Any) -> Any:
+        """What of a memory is shown: all of it."""
+        return c
+
+    def rewired(self, **methods: Any) -> Self:
+        """A twin with other products: the same equations and parameters, for a step."""
+        twin = copy.copy(self)
+        vars(twin).update(methods)
+        return twin
 
     def extra_repr(self) -> str:
         """Sizes, and options that are not as usual."""
@@ -244,7 +328,7 @@ class RNNCell(AffineCell):
         (2, 4)
     """
 
-    blocks = 1
+    groups = (1,)
     nonlinearities = MappingProxyType({"tanh": tanh, "relu": relu})
 
     def __init__(
@@ -268,245 +352,13 @@ class RNNCell(AffineCell):
     def recur(self, h: Any, a: Any) -> tuple[Any, Any]:
         """One step; `a` is the projected input."""
         phi = self.nonlinearities[self.nonlinearity]
-        h = phi(a + affine(h, self.weight_hh))
+        h = phi(a + self.from_state(h))
         return h, h
 
     def extra_repr(self) -> str:
         """Sizes and options."""
         text = super().extra_repr()
         return text if self.nonlinearity == "tanh" else f"{text}, nonlinearity='relu'"
-
-
-class LSTMCell(AffineCell):
-    r"""Long short-term memory (Hochreiter & Schmidhuber 1997, doi:10.1162/neco.1997.9.8.1735).
-
-    $$\begin{aligned}
-    i_t &= \sigma(W_{ii} x_t + b_{ii} + W_{hi} h_{t-1} + b_{hi}) && \text{input gate} \\
-    f_t &= \sigma(W_{if} x_t + b_{if} + W_{hf} h_{t-1} + b_{hf}) && \text{forget gate} \\
-    g_t &= \tanh(W_{ig} x_t + b_{ig} + W_{hg} h_{t-1} + b_{hg}) && \text{candidate} \\
-    o_t &= \sigma(W_{io} x_t + b_{io} + W_{ho} h_{t-1} + b_{ho}) && \text{output gate} \\
-    c_t &= f_t \odot c_{t-1} + i_t \odot g_t && \text{memory} \\
-    h_t &= o_t \odot \tanh c_t, \qquad y_t = h_t
-    \end{aligned}$$
-
-    The forget gate came with Gers, Schmidhuber & Cummins 2000 (doi:10.1162/089976600300015015).
-    The four blocks are stacked in the order i, f, g, o. With `proj_size` the state is the
-    projection $h_t = W_{hr}(o_t \odot \tanh c_t)$ (Sak, Senior & Beaufays, arXiv:1402.1128).
-
-    Derivation:
-        1. One memory, one step. For numbers, $c_t = f_t c_{t-1} + i_t g_t$. Along the memory's
-           own line, with the gates held,
-           $$\frac{\partial c_t}{\partial c_{t-1}} = f_t:$$
-           no weight and no $\tanh'$. Where $f_t = 1$ the gradient passes as it is.
-        2. What is shown. For $h_t = o_t \tanh c_t$,
-           $$\frac{\partial h_t}{\partial c_t} = o_t (1 - \tanh^2 c_t), \qquad
-             \frac{\partial h_t}{\partial o_t} = \tanh c_t.$$
-        3. Two ways on. $c_t$ reaches the loss through $h_t$ and through $c_{t+1}$; cotangents
-           add, elementwise for many units. With $f_{T+1} \odot \bar c_{T+1} = 0$, unless the
-           final memory is used,
-           $$\bar c_t = \bar h_t \odot o_t \odot (1 - \tanh^2 c_t)
-             + f_{t+1} \odot \bar c_{t+1}.$$
-        4. Into the gates, by step 1's product and step 2, and through $\sigma' = \sigma(1-\sigma)$
-           and $\tanh' = 1 - \tanh^2$:
-           $$\begin{aligned}
-           \delta^i_t &= \bar c_t \odot g_t \odot i_t \odot (1 - i_t), &
-           \delta^f_t &= \bar c_t \odot c_{t-1} \odot f_t \odot (1 - f_t), \\
-           \delta^g_t &= \bar c_t \odot i_t \odot (1 - g_t \odot g_t), &
-           \delta^o_t &= \bar h_t \odot \tanh c_t \odot o_t \odot (1 - o_t).
-           \end{aligned}$$
-        5. Out of the gates. Stack the four into $\delta_t$, as the weights are stacked. $h_t$ is
-           shown, and read by all gates of the next step:
-           $$\bar h_t = \bar y_t + W_{hh}^\top \delta_{t+1}.$$
-        6. One set of weights in every step: their gradients add over time,
-           $$\bar W_{hh} = \sum_t \delta_t h_{t-1}^\top, \qquad
-             \bar W_{ih} = \sum_t \delta_t x_t^\top, \qquad
-             \bar b_{ih} = \bar b_{hh} = \sum_t \delta_t,$$
-           and the ends of the paths are $\bar x_t = W_{ih}^\top \delta_t$,
-           $\bar h_0 = W_{hh}^\top \delta_1$ and $\bar c_0 = f_1 \odot \bar c_1$.
-        7. With a projection, $m_t = o_t \odot \tanh c_t$ takes the place of $h_t$ in steps 2 to
-           4, with $\bar m_t = W_{hr}^\top \bar h_t$ and
-           $\bar W_{hr} = \sum_t \bar h_t m_t^\top$.
-
-    Args:
-        input_size: length of an input, I.
-        hidden_size: length of the memory, H.
-        bias: whether there are biases.
-        proj_size: length of the state, P < H; 0 for no projection.
-        forget_bias: a first value for the forget gate's bias. 1 lets a new cell remember for
-            longer (Gers et al. 2000; Jozefowicz, Zaremba & Sutskever 2015). None as in PyTorch.
-        dtype: of the parameters; that of `tg.default_dtype` unless told.
-        seed: an integer or a generator that the first weights are drawn from.
-
-    Attributes:
-        weight_hr: $W_{hr}$ (P, H), or None.
-
-    Raises:
-        ValueError: if a size is less than 1, `proj_size` is not less than `hidden_size`, or a
-            cell without biases is given a forget bias.
-
-    Example:
-        >>> import numpy as np
-        >>> from tinygrad_rnn import nn
-        >>> cell = nn.LSTMCell(3, 4, seed=0)
-        >>> h, c = cell(np.ones((2, 3), "float32"))
-        >>> h, c = cell(np.ones((2, 3), "float32"), (h, c))
-        >>> h.shape, c.shape
-        ((2, 4), (2, 4))
-    """
-
-    blocks = 4
-
-    def __init__(
-        self,
-        input_size: int,
-        hidden_size: int,
-        bias: bool = True,
-        *,
-        proj_size: int = 0,
-        forget_bias: float | None = None,
-        dtype: Any = None,
-        seed: Seed = None,
-    ) -> None:
-        if proj_size and not 0 < proj_size < hidden_size:
-            raise ValueError(
-                f"LSTMCell: got proj_size={proj_size} and hidden_size={hidden_size}; expected "
-                "proj_size below hidden_size, since it is there to make the state smaller, or 0 "
-                "for no projection"
-            )
-        super().__init__(input_size, hidden_size, proj_size or hidden_size, bias, dtype)
-        if proj_size:
-            self.weight_hr = Parameter(empty(proj_size, hidden_size, dtype=dtype))
-        self.reset_parameters(seed)
-        if forget_bias is not None:
-            self.reset_forget_bias(forget_bias)
-
-    def reset_forget_bias(self, value: float) -> None:
-        """Set the forget gate's bias, the sum of its two halves."""
-        if self.bias_ih is None:
-            raise ValueError(
-                f"LSTMCell: got forget_bias={value} and bias=False; leave out one of them"
-            )
-        H = self.hidden_size
-        self.bias_ih.data[H : 2 * H], self.bias_hh.data[H : 2 * H] = value, 0.0
-
-    def initial(self, *batch: int) -> Carry:
-        """State and memory of zeros."""
-        h = zeros(*batch, self.weight_hh.shape[1], like=self.weight_hh)
-        return h, zeros(*batch, self.hidden_size, like=self.weight_hh)
-
-    def recur(self, carry: Carry, a: Any) -> tuple[Carry, Any]:
-        """One step; `a` is the projected input."""
-        h, c = carry
-        i, f, g, o = split(a + affine(h, self.weight_hh), 4, axis=-1)
-        c = sigmoid(f) * c + sigmoid(i) * tanh(g)
-        h = sigmoid(o) * tanh(c)
-        if self.weight_hr is not None:
-            h = affine(h, self.weight_hr)
-        return (h, c), h
-
-    def extra_repr(self) -> str:
-        """Sizes and options."""
-        text = super().extra_repr()
-        return text if self.weight_hr is None else f"{text}, proj_size={len(self.weight_hr)}"
-
-
-class GRUCell(AffineCell):
-    r"""Gated recurrent unit (Cho et al. 2014, arXiv:1406.1078), in cuDNN's and PyTorch's form.
-
-    $$\begin{aligned}
-    r_t &= \sigma(W_{ir} x_t + b_{ir} + W_{hr} h_{t-1} + b_{hr}) && \text{reset gate} \\
-    z_t &= \sigma(W_{iz} x_t + b_{iz} + W_{hz} h_{t-1} + b_{hz}) && \text{update gate} \\
-    n_t &= \tanh(W_{in} x_t + b_{in} + r_t \odot (W_{hn} h_{t-1} + b_{hn})) &&
-      \text{candidate} \\
-    h_t &= (1 - z_t) \odot n_t + z_t \odot h_{t-1}, \qquad y_t = h_t
-    \end{aligned}$$
-
-    The three blocks are stacked in the order r, z, n.
-
-    Two things differ between texts. *The meaning of z*: here, as in Cho et al., PyTorch and
-    Keras, $z = 1$ keeps the old state; in Chung et al. 2014 (arXiv:1412.3555) and in Ng's course
-    ($\Gamma_u$) it takes the new one, $h_t = (1 - z_t) \odot h_{t-1} + z_t \odot n_t$. Because
-    $1 - \sigma(a) = \sigma(-a)$, changing the sign of the z rows of all weights and biases turns
-    the one into the other. *Where the reset acts*: here after the product, $r_t \odot (W_{hn}
-    h_{t-1} + b_{hn})$, so that one product serves all three blocks; in Cho et al. before it,
-    $W_{hn}(r_t \odot h_{t-1})$. No change of weights turns one into the other.
-
-    Derivation:
-        1. One unit, one step. For numbers, $h_t = (1 - z_t)\, n_t + z_t h_{t-1}$. Along the
-           state's own line, with gate and candidate held,
-           $$\frac{\partial h_t}{\partial h_{t-1}} = z_t,$$
-           as with the forget gate of an LSTM; what is kept and what is written sum to one.
-        2. Into the candidate and the gates. With $b^n_t = W_{hn} h_{t-1} + b_{hn}$, the product
-           that $r_t$ scales, elementwise for many units:
-           $$\begin{aligned}
-           \delta^n_t &= \bar h_t \odot (1 - z_t) \odot (1 - n_t \odot n_t), \\
-           \delta^z_t &= \bar h_t \odot (h_{t-1} - n_t) \odot z_t \odot (1 - z_t), \\
-           \delta^r_t &= \delta^n_t \odot b^n_t \odot r_t \odot (1 - r_t).
-           \end{aligned}$$
-        3. Two stacks. The input's product feels $\delta_t = (\delta^r_t, \delta^z_t,
-           \delta^n_t)$; the state's product is scaled by $r_t$ in its last block, so it feels
-           $$\varepsilon_t = (\delta^r_t,\; \delta^z_t,\; r_t \odot \delta^n_t).$$
-        4. Three ways on. $h_t$ is shown, kept, and read by all blocks of the next step:
-           $$\bar h_t = \bar y_t + z_{t+1} \odot \bar h_{t+1} + W_{hh}^\top \varepsilon_{t+1},$$
-           where the last two terms are 0 at $t = T$.
-        5. One set of weights in every step: their gradients add over time,
-           $$\begin{aligned}
-           \bar W_{hh} &= \sum_t \varepsilon_t h_{t-1}^\top, &
-           \bar b_{hh} &= \sum_t \varepsilon_t, \\
-           \bar W_{ih} &= \sum_t \delta_t x_t^\top, &
-           \bar b_{ih} &= \sum_t \delta_t,
-           \end{aligned}$$
-           and the ends of the paths are $\bar x_t = W_{ih}^\top \delta_t$ and
-           $\bar h_0 = z_1 \odot \bar h_1 + W_{hh}^\top \varepsilon_1$.
-
-    Args:
-        input_size: length of an input, I.
-        hidden_size: length of the state, H.
-        bias: whether there are biases.
-        dtype: of the parameters; that of `tg.default_dtype` unless told.
-        seed: an integer or a generator that the first weights are drawn from.
-
-    Raises:
-        ValueError: if a size is less than 1.
-
-    Example:
-        >>> import numpy as np
-        >>> from tinygrad_rnn import nn
-        >>> cell = nn.GRUCell(3, 4, seed=0)
-        >>> h = cell(np.ones((2, 3), "float32"))
-        >>> h = cell(np.ones((2, 3), "float32"), h)
-        >>> h.shape
-        (2, 4)
-    """
-
-    blocks = 3
-
-    def __init__(
-        self,
-        input_size: int,
-        hidden_size: int,
-        bias: bool = True,
-        *,
-        dtype: Any = None,
-        seed: Seed = None,
-    ) -> None:
-        super().__init__(input_size, hidden_size, hidden_size, bias, dtype)
-        self.reset_parameters(seed)
-
-    def project(self, x: Any) -> Any:
-        r"""$W_{ih} x + b_{ih}$; the other bias stays behind, since $r$ scales a part of it."""
-        x = as_input("GRUCell", x, self.weight_ih)
-        return affine(x, self.weight_ih, self.bias_ih)
-
-    def recur(self, h: Any, a: Any) -> tuple[Any, Any]:
-        """One step; `a` is the projected input."""
-        a_r, a_z, a_n = split(a, 3, axis=-1)
-        b_r, b_z, b_n = split(affine(h, self.weight_hh, self.bias_hh), 3, axis=-1)
-        r = sigmoid(a_r + b_r)
-        z = sigmoid(a_z + b_z)
-        n = tanh(a_n + r * b_n)
-        h = (1 - z) * n + z * h
-        return h, h
 
 
 def zeros(*shape: int, like: Tensor) -> Tensor:

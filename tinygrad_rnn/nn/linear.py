@@ -12,7 +12,11 @@ from tinygrad_rnn.nn.module import Module, Parameter
 
 def affine(x: Any, weight: Any, bias: Any = None) -> Any:
     r"""$x W^\top + b$ for `x` (…, in), `weight` (out, in) and `bias` (out,) or None."""
-    y = x @ weight.T
+    return shifted(x @ weight.T, bias)
+
+
+def shifted(y: Any, bias: Any = None) -> Any:
+    r"""$y + b$, or $y$ if there is no bias."""
     return y if bias is None else y + bias
 
 
