@@ -41,6 +41,7 @@ chapter = Chapter(
 #
 # Give a plain network one weight per position, and it reads one length only.
 
+
 # %%
 # --8<-- [start:plain]
 def plain_network(T, hidden=16):
@@ -203,7 +204,9 @@ def draw_unrolling(data):
         arrow(root, f"M{x} 205V172", (x, 170), up=True)
         arrow(root, f"M{x} 130V79", (x, 77), up=True)
         arrow(root, f"M{x - 85 if t > 1 else x - 62} 150H{x - 31}", (x - 29, 150))
-        write(root, "title", x - 57 if t > 1 else x - 76, 141 if t > 1 else 155, symbol(f"h_{t - 1}"))
+        write(
+            root, "title", x - 57 if t > 1 else x - 76, 141 if t > 1 else 155, symbol(f"h_{t - 1}")
+        )
         ET.SubElement(
             root,
             "path",
@@ -254,14 +257,13 @@ with chapter.output("scalar"):
 
 chapter.figure(
     "unrolled",
-    lambda data: plot.graph(h, shares=True),
-    alt="The graph of three steps of a one-unit network, from left to right. w and u each have "
+    lambda data: plot.graph(h, shares=True, down=True),
+    alt="The graph of three steps of a one-unit network, from top to bottom. w and u each have "
     "three arrows to three products. Every box shows its value, and below it its cotangent. "
     "Backward, three shares come back to w, one of them zero, and three to u.",
-    caption="Three steps of one unit, drawn from the live tensor. There are twelve ops and two "
-    "parameters: $w$ and $u$ each have three arrows out, so three shares come back.",
+    caption="Three steps of one unit, drawn from the live tensor; time runs down. Twelve ops, but "
+    "two parameters: $w$ and $u$ each have three arrows out, and three shares come back.",
 )
-chapter.export("walk", plot.steps(h, title="three steps of one recurrent unit"), exact=True)
 
 with chapter.output("shares"):
     # --8<-- [start:shares]
@@ -333,6 +335,7 @@ with chapter.output("scan"):
 
 # %% [markdown]
 # ## How many parameters?
+
 
 # %%
 # --8<-- [start:reader]
@@ -425,8 +428,114 @@ chapter.claim(
 )
 
 
+# %% tags=["record"]
+def draw_stacked(data):
+    """The stacked matrix to scale, and then so that one can see it."""
+    root = sheet(640, 356, 0)
+    side = 600 / 101
+    block(root, 20, 40, side, side, "value")
+    block(root, 20 + side, 40, 600 - side, side, "ochre")
+    words(root, 320, 24, "to scale: 100 rows, 100 + 10,000 columns")
+    words(root, 320, 84, "not to scale")
+    x, y, small, large = 62, 116, 52, 150
+    block(root, x, y, small, small, "value", "W_aa")
+    block(root, x + small, y, large, small, "ochre", "W_ax")
+    words(root, x + small / 2, y + small + 20, "100")
+    words(root, x + small + large / 2, y + small + 20, "10,000")
+    words(root, x - 22, y + small / 2 + 4, "100")
+    block(root, 300, y, 26, small, "value", "a")
+    block(root, 300, y + small, 26, large, "ochre", "x")
+    words(root, 346, y + small / 2 + 4, "100")
+    words(root, 355, y + small + large / 2 + 4, "10,000")
+    words(root, 400, y + small / 2 + 5, "=", kind="title")
+    for k, (at, left, right) in enumerate(((426, "W_aa", "a"), (528, "W_ax", "x"))):
+        role = "value" if k == 0 else "ochre"
+        block(root, at, y, small, small, role, left)
+        write(root, "title", at + small + 14, y + small / 2 + 5, symbol(right))
+    words(root, 510, y + small / 2 + 5, "+", kind="title")
+    return svg_of(root)
+
+
+def block(root, x, y, width, height, role, name=""):
+    """A matrix, or a part of one."""
+    frame = {"x": f"{x:.2f}", "y": f"{y:.2f}", "width": f"{width:.2f}", "height": f"{height:.2f}"}
+    colour = plot.variable(role)
+    fill = f"color-mix(in oklab, {colour} 16%, {plot.variable('paper')})"
+    rectangle = ET.SubElement(root, "rect", frame)
+    rectangle.set("style", f"fill: {fill}; stroke: {colour}; stroke-width: 1.2")
+    if name:
+        write(root, "title", x + width / 2, y + height / 2 + 5, symbol(name))
+
+
+chapter.figure(
+    "stack",
+    draw_stacked,
+    alt="Above, to scale, a strip one hundred times as wide as high, whose first, tiny square is "
+    "W_aa and whose rest is W_ax. Below, larger: W_aa and W_ax side by side, times a above x, "
+    "equals W_aa a plus W_ax x.",
+    caption="Side by side times one above the other: the same sum. To scale, the memory is the "
+    "small square at the left end; all the rest reads words.",
+)
+
+
 # %% [markdown]
 # ## The unrolled network, and why its gradients add up
+
+
+# %% tags=["record"]
+def draw_layers(data):
+    """Three steps with all their units and weights: the same pattern three times."""
+    root = sheet(640, 318, 0)
+    lines = ET.SubElement(root, "g")
+    top = max(np.abs(data["W_hh"]).max(), np.abs(data["W_xh"]).max())
+    columns, rows = (70, 236, 402, 568), 62 + 44 * np.arange(4)
+    for t, x in enumerate(columns):
+        write(root, "title", x, 30, symbol(f"h_{t}"))
+        for y in rows:
+            circle(root, x, y, "leaf" if t == 0 else "op")
+        if t == 0:
+            continue
+        inputs = [(x - 84, 262), (x - 44, 262)]
+        for place in inputs:
+            circle(root, *place, "leaf")
+        write(root, "title", x - 64, 297, symbol(f"x_{t}"))
+        write(root, "title", x - 83, 30, symbol("W_hh"))
+        before = [(columns[t - 1], y) for y in rows]
+        for weights, sources in ((data["W_hh"], before), (data["W_xh"], inputs)):
+            for i, y in enumerate(rows):
+                for weight, source in zip(weights[i], sources, strict=True):
+                    connect(lines, source, (x, y), weight / top)
+    return svg_of(root)
+
+
+def circle(root, x, y, kind):
+    """A unit."""
+    group = ET.SubElement(root, "g", {"class": f"node {kind}"})
+    ET.SubElement(group, "circle", {"class": "box", "cx": str(x), "cy": str(y), "r": "10"})
+
+
+def connect(lines, start, end, weight):
+    """A weight as a line: as thick as it is strong, dashed where it is negative."""
+    (a, b), (x, y) = start, end
+    line = ET.SubElement(lines, "path", {"d": f"M{a} {b}L{x} {y}"})
+    colour = plot.variable("value" if weight > 0 else "ochre")
+    dash = "" if weight > 0 else "; stroke-dasharray: 6 3"
+    line.set("style", f"stroke: {colour}; stroke-width: {0.4 + 3 * abs(weight):.2f}{dash}")
+
+
+cell = nn.RNNCell(2, 4, seed=3)
+chapter.figure(
+    "layers",
+    draw_layers,
+    data={"W_hh": cell.weight_hh.numpy(), "W_xh": cell.weight_ih.numpy()},
+    alt="Four columns of four units, h_0 to h_3, each joined to the next by sixteen lines, and "
+    "three pairs of inputs, x_1 to x_3, joined to the column above them. The pattern of thick, "
+    "thin and dashed lines is the same between all columns.",
+    caption="The unrolled network with all its weights, thick where they are strong and dashed "
+    "where they are negative. Seen like this it is a plain network, three layers deep, with an "
+    "input at every layer, and with one pattern of weights repeated three times.",
+)
+
 
 # %%
 # --8<-- [start:network]
@@ -493,7 +602,7 @@ chapter.claim(
 
 def draw_shares(data):
     """The gradient of each copy, and of the shared matrix, as squares of ink."""
-    figure, axes = plt.subplots(1, 6, figsize=(6.4, 1.75), width_ratios=[1, 1, 1, 1, 1, 1.08])
+    figure, axes = plt.subplots(1, 6, figsize=(6.4, 1.45))
     limit = np.abs(data["shared"]).max()
     for t, ax in enumerate(axes):
         last = t == 5
@@ -740,13 +849,13 @@ def draw_lengths(data):
     left.set_title("parity, % right at the last step")
     left.set_ylim(35, 105)
     labels = [(150, 96, "RNN", "value"), (45, 70, "plain network\non the last 20", "ochre")]
-    labels += [(150, 40, "naive: the last input, one answer", "muted")]
+    labels += [(24, 41, "naive: the last input, one answer", "muted")]
     right.set_title("running sum, mean error at the last step")
     right.set_yscale("log")
     right.set_ylim(0.01, 60)
     right.set_yticks([0.01, 0.1, 1, 10], ["0.01", "0.1", "1", "10"])
-    others = [(2.4, 0.13, "RNN", "value"), (9, 0.017, "plain network\non the last 20", "ochre")]
-    others += [(3, 5.2, "naive: the last input, 0", "muted")]
+    others = [(1.2, 0.22, "RNN", "value"), (26, 0.12, "plain network\non the last 20", "ochre")]
+    others += [(1.2, 4.4, "naive: the last input, 0", "muted")]
     for ax, texts in ((left, labels), (right, others)):
         ax.text(0.012, 0.02, "trained", color=LIGHT.muted, size=8.5, transform=ax.transAxes)
         for x, y, text, role in texts:
@@ -764,7 +873,8 @@ chapter.figure(
             "naive": accuracy["majority"],
         },
         "sum": {
-            **{name: error[name] for name in ("rnn", "window", "last")},
+            **{name: error[name] for name in ("rnn", "window")},
+            "last": np.where(error["last"] > 0, error["last"], np.nan),
             "naive": error["zero"],
         },
     },
@@ -813,11 +923,11 @@ chapter.metric("cloud_distance", apart, band=(0.2, 6.0))
 # %% tags=["record"]
 def draw_machine(data):
     """The hidden state over time, and all states on a plane with the machine they make."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9.2, 4.3), width_ratios=[1.12, 1])
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9.2, 4.4), width_ratios=[1.1, 1])
     h, bits, odd = data["states"], data["bits"], data["odd"]
     order = np.argsort([np.corrcoef(unit, odd)[0, 1] if unit.std() else 0 for unit in h.T])
     draw_cells(left, h[:, order].T, 1.0)
-    left.set_title("16 units over 40 bits", pad=16)
+    left.set_title("16 units, while 40 bits go by", pad=26)
     left.set_xticks(np.arange(len(bits)), [str(b) for b in bits])
     left.set_yticks([])
     left.grid(False)
@@ -825,9 +935,9 @@ def draw_machine(data):
     left.spines["bottom"].set_visible(False)
     edges = np.flatnonzero(np.diff(odd, prepend=0, append=0))
     for start, end in zip(edges[::2], edges[1::2], strict=True):
-        left.plot([start - 0.42, end - 0.58], [-1.05, -1.05], color=LIGHT.ink, linewidth=2.4,
-                  solid_capstyle="butt", clip_on=False)  # fmt: skip
-    left.text(-0.5, -1.5, "odd", color=LIGHT.ink, size=8.5, va="bottom")
+        span = [start - 0.42, end - 0.58]
+        left.plot(span, [-0.95, -0.95], color=LIGHT.ink, linewidth=2.2, clip_on=False)
+    left.text(-0.5, -0.95, "odd:", color=LIGHT.ink, size=8.5, va="center")
     draw_portrait(right, data)
     return figure
 
@@ -835,33 +945,46 @@ def draw_machine(data):
 def draw_portrait(ax, data):
     """Four clouds, and where a 0 and a 1 lead from each."""
     looks = [(p, b) for p in (0, 1) for b in (0, 1)]
+    where = dict(zip(looks, data["centres"], strict=True))
+    middle = data["centres"].mean(axis=0)
     for (p, _), points in zip(looks, data["points"], strict=True):
         colour, marker = (LIGHT.value, "s") if p else (LIGHT.ochre, "o")
-        ax.plot(*points.T, marker, color=colour, markersize=2.2, markeredgewidth=0, alpha=0.55)
-    where = dict(zip(looks, data["centres"], strict=True))
-    for (p, _), start in where.items():
+        ax.plot(*points.T, marker, color=colour, markersize=3, markeredgewidth=0, alpha=0.6)
+    for (p, b), start in where.items():
         for bit in (0, 1):
-            end = where[p ^ bit, bit]
-            if np.allclose(start, end):
-                continue
-            ax.annotate(
-                "", xy=end, xytext=start,
-                arrowprops={
-                    "arrowstyle": "-|>", "color": LIGHT.ink, "linewidth": 1.2,
-                    "linestyle": "-" if bit else (0, (2, 2)), "shrinkA": 11, "shrinkB": 11,
-                    "connectionstyle": "arc3,rad=0.22", "mutation_scale": 11,
-                },
-            )  # fmt: skip
-    for (p, b), (x, y) in where.items():
-        text = f"{('even', 'odd')[p]}, last {b}"
-        ax.annotate(text, (x, y), (0, 13), textcoords="offset points", ha="center", size=9)
-    ax.axvline(0, color=LIGHT.muted, linewidth=0.9, linestyle=(0, (2, 2)))
-    ax.set_title("40,000 states: four places", pad=16)
+            draw_move(ax, start, where[p ^ bit, bit], bit, middle)
+        out = (start - middle) / np.linalg.norm(start - middle)
+        text = f"{('even', 'odd')[p]}\nlast bit {b}"
+        side = "right" if out[0] < 0 else "left"
+        place = (14 * np.sign(out[0]), 22 * np.sign(out[1]))
+        ax.annotate(text, start, place, textcoords="offset points", ha=side, va="center", size=9)
+    ax.axvline(0, color=LIGHT.muted, linewidth=0.9, linestyle=(0, (1, 3)))
+    ax.set_title("40,000 states, four places", pad=26)
     ax.set_xlabel("← answers even      answers odd →")
-    ax.margins(0.2)
+    ax.margins(0.36, 0.22)
     ax.grid(False)
     ax.set_xticks([])
     ax.set_yticks([])
+    ax.spines["bottom"].set_visible(False)
+
+
+def draw_move(ax, start, end, bit, middle):
+    """An arrow from one place to the next; a ring where a 0 leaves the state in its place."""
+    dash = "-" if bit else (0, (2.5, 2))
+    if np.allclose(start, end):
+        away = np.sign(start - middle) * (-4, 17)
+        ring = {"markersize": 19, "markerfacecolor": "none", "markeredgecolor": LIGHT.ink}
+        ax.plot(*start, "o", **ring, markeredgewidth=0.9, linestyle="none")
+        ax.annotate("0", start, away * (2.6, -0.9), textcoords="offset points",
+                    size=9, ha="center", va="center", weight="bold")  # fmt: skip
+        return
+    arrow = {"arrowstyle": "-|>", "color": LIGHT.ink, "linewidth": 1.2, "linestyle": dash}
+    arrow |= {"shrinkA": 13, "shrinkB": 13, "connectionstyle": "arc3,rad=0.24"}
+    ax.annotate("", xy=end, xytext=start, arrowprops={**arrow, "mutation_scale": 11})
+    (x, y), (dx, dy) = (start + end) / 2, end - start
+    # The label stands at the arc's top, on paper.
+    ax.text(x + 0.12 * dy, y - 0.12 * dx, str(bit), size=9, weight="bold", ha="center",
+            va="center", bbox={"facecolor": LIGHT.paper, "pad": 1.2, "linewidth": 0})  # fmt: skip
 
 
 chapter.figure(

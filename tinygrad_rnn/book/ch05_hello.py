@@ -945,6 +945,7 @@ for tau in (0.5, 1.0, 2.0):
 # Core: one hidden unit.
 
 # %%
+most_letters = 0
 with chapter.output("one_unit"):
     # --8<-- [start:one_unit]
     for seed in range(4):
@@ -952,7 +953,8 @@ with chapter.output("one_unit"):
         loss = descend(small, xs, targets)[-1]
         said = letters.decode(small(xs)[1].numpy().argmax(axis=1))
         print(*said, f"  loss {loss:.3f}")
-        assert len(set(said)) <= 2
+        most_letters = max(most_letters, len(set(said)))
+    assert most_letters <= 2
     # --8<-- [end:one_unit]
 
 # --8<-- [start:by_hand]
@@ -1019,8 +1021,8 @@ chapter.claim(
 )
 chapter.claim(
     "One unit without an output bias never ranks three different letters first.",
-    holds=len(set(said)) <= 2,
-    measured=len(set(said)),
+    holds=most_letters <= 2,
+    measured=most_letters,
     unit="letters",
 )
 chapter.claim(
