@@ -12,25 +12,26 @@ Importing it imports NumPy and nothing else; Numba, SciPy and Matplotlib load on
 from importlib import import_module
 from typing import Any
 
-from tinygrad_rnn.compiler import scan
 from tinygrad_rnn.engine import *
 from tinygrad_rnn.engine import __all__ as _engine_names
-from tinygrad_rnn.kernels.backend import backend
+from tinygrad_rnn.kernels.dispatch import backend
 from tinygrad_rnn.ops import *
 from tinygrad_rnn.ops import __all__ as _op_names
 
 __version__ = "0.1.0"
 
-# Packages that `tg.nn` and the like load when they are first asked for.
+# What loads when it is first asked for: packages, as `tg.nn`, and the loop over time.
 PACKAGES = ("compiler", "data", "decode", "nn", "optim", "plot", "train")
 
 __all__ = [*_engine_names, *_op_names, *PACKAGES, "backend", "scan"]
 
 
 def __getattr__(name: str) -> Any:
-    """A package, on first use."""
+    """A package, or the loop over time, on first use."""
     if name in PACKAGES:
         return import_module(f"tinygrad_rnn.{name}")
+    if name == "scan":
+        return import_module("tinygrad_rnn.compiler").scan
     raise AttributeError(f"module 'tinygrad_rnn' has no attribute {name!r}")
 
 

@@ -1,10 +1,22 @@
 """Docstrings, as the reference pages see them."""
 
+import importlib
+import inspect
+import re
+import sys
 import textwrap
 
 import griffe
+import pytest
 
+import tinygrad_rnn as tg
+from tinygrad_rnn.book.contents import BOOK
 from tinygrad_rnn.book.reference import Docstrings, readable
+
+PACKAGES = [
+    "tinygrad_rnn",
+    *(f"tinygrad_rnn.{name}" for name in ("engine", "ops", *tg.PACKAGES, "book")),
+]
 
 
 def clean(text):
@@ -92,3 +104,44 @@ def test_the_extension_rewrites_a_module_and_what_is_in_it(tmp_path):
     for documented in (module, module["square"]):
         kinds = [section.kind.value for section in documented.docstring.parse("google")]
         assert kinds == ["text", "examples"]
+
+
+class TestThePages:
+    """Every name that is public stands on a page."""
+
+    @pytest.fixture(scope="class")
+    def library(self):
+        extensions = griffe.Extensions(Docstrings())
+        return griffe.load("tinygrad_rnn", search_paths=[BOOK.root], extensions=extensions)
+
+    @pytest.fixture(scope="class")
+    def documented(self, library):
+        """The dotted names of everything that some page shows."""
+        return {
+            member.canonical_path
+            for page in sorted((BOOK.docs / "reference").rglob("*.md"))
+            for target in re.findall(r"(?m)^::: tinygrad_rnn\.([\w.]+)$", page.read_text("utf-8"))
+            for shown in [library[target]]
+            for member in [shown, *(m for m in shown.members.values() if m.is_public)]
+        }
+
+    @pytest.mark.parametrize("package", PACKAGES)
+    def test_what_a_package_offers_is_documented(self, package, documented):
+        offered = importlib.import_module(package)
+        names = [n for n in offered.__all__ if not inspect.ismodule(getattr(offered, n))]
+        missing = [name for name in names if not documented & set(places(offered, name))]
+        assert missing == [], f"no page under docs/reference shows these names of {package}"
+
+    def test_a_package_that_is_offered_has_a_page(self):
+        for name in tg.PACKAGES:
+            assert (BOOK.docs / "reference" / f"{name}.md").exists()
+
+
+def places(package, name):
+    """Under which dotted names an object may be documented: where it is defined, or imported from."""
+    obj = getattr(package, name)
+    yield f"{package.__name__}.{name}"
+    yield f"{getattr(obj, '__module__', '')}.{getattr(obj, '__name__', name)}"
+    for module in list(sys.modules.values()):
+        if getattr(module, "__name__", "").startswith("tinygrad_rnn.") and name in vars(module):
+            yield f"{module.__name__}.{name}"

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tinygrad_rnn.kernels import classification, convolution, elementary, optimizer, scatter
-from tinygrad_rnn.kernels.backend import KERNELS
+from tinygrad_rnn.kernels.dispatch import KERNELS
 
 MODULES = [classification, convolution, elementary, optimizer, scatter]
 RATE = 0.01

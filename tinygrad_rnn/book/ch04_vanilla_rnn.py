@@ -8,6 +8,7 @@ import xml.etree.ElementTree as ET
 from functools import partial
 
 import matplotlib.pyplot as plt
+from matplotlib.patches import Ellipse
 
 from tinygrad_rnn import plot
 from tinygrad_rnn.book import Chapter, Within
@@ -435,18 +436,19 @@ def draw_stacked(data):
     side = 600 / 101
     block(root, 20, 40, side, side, "value")
     block(root, 20 + side, 40, 600 - side, side, "ochre")
-    words(root, 320, 24, "to scale: 100 rows, 100 + 10,000 columns")
-    words(root, 320, 84, "not to scale")
+    muted = plot.variable("muted")
+    words(root, 320, 24, "to scale: 100 rows, 100 + 10,000 columns", fill=muted)
+    words(root, 320, 88, "not to scale", fill=muted)
     x, y, small, large = 62, 116, 52, 150
     block(root, x, y, small, small, "value", "W_aa")
     block(root, x + small, y, large, small, "ochre", "W_ax")
-    words(root, x + small / 2, y + small + 20, "100")
-    words(root, x + small + large / 2, y + small + 20, "10,000")
-    words(root, x - 22, y + small / 2 + 4, "100")
+    words(root, x + small / 2, y + small + 20, "100", fill=muted)
+    words(root, x + small + large / 2, y + small + 20, "10,000", fill=muted)
+    words(root, x - 22, y + small / 2 + 4, "100", fill=muted)
     block(root, 300, y, 26, small, "value", "a")
     block(root, 300, y + small, 26, large, "ochre", "x")
-    words(root, 346, y + small / 2 + 4, "100")
-    words(root, 355, y + small + large / 2 + 4, "10,000")
+    words(root, 346, y + small / 2 + 4, "100", fill=muted)
+    words(root, 355, y + small + large / 2 + 4, "10,000", fill=muted)
     words(root, 400, y + small / 2 + 5, "=", kind="title")
     for k, (at, left, right) in enumerate(((426, "W_aa", "a"), (528, "W_ax", "x"))):
         role = "value" if k == 0 else "ochre"
@@ -495,10 +497,10 @@ def draw_layers(data):
             circle(root, x, y, "leaf" if t == 0 else "op")
         if t == 0:
             continue
-        inputs = [(x - 84, 262), (x - 44, 262)]
+        inputs = [(x - 112, 268), (x - 62, 268)]
         for place in inputs:
             circle(root, *place, "leaf")
-        write(root, "title", x - 64, 297, symbol(f"x_{t}"))
+        write(root, "title", x - 87, 302, symbol(f"x_{t}"))
         write(root, "title", x - 83, 30, symbol("W_hh"))
         before = [(columns[t - 1], y) for y in rows]
         for weights, sources in ((data["W_hh"], before), (data["W_xh"], inputs)):
@@ -844,19 +846,19 @@ def draw_lengths(data):
         ax.set_xscale("log")
         ax.set_xlim(1, 1000)
         ax.set_xticks([1, 10, 20, 100, 1000], ["1", "10", "20", "100", "1000"])
-        ax.minorticks_off()
         ax.set_xlabel("length of the sequence")
     left.set_title("parity, % right at the last step")
     left.set_ylim(35, 105)
     labels = [(150, 96, "RNN", "value"), (45, 70, "plain network\non the last 20", "ochre")]
-    labels += [(24, 41, "naive: the last input, one answer", "muted")]
+    labels += [(22, 41, "naive: last input, one answer", "muted")]
     right.set_title("running sum, mean error at the last step")
     right.set_yscale("log")
-    right.set_ylim(0.01, 60)
+    right.set_ylim(0.006, 60)
     right.set_yticks([0.01, 0.1, 1, 10], ["0.01", "0.1", "1", "10"])
     others = [(1.2, 0.22, "RNN", "value"), (26, 0.12, "plain network\non the last 20", "ochre")]
-    others += [(1.2, 4.4, "naive: the last input, 0", "muted")]
+    others += [(1.2, 4.4, "naive: last input, always 0", "muted")]
     for ax, texts in ((left, labels), (right, others)):
+        ax.minorticks_off()
         ax.text(0.012, 0.02, "trained", color=LIGHT.muted, size=8.5, transform=ax.transAxes)
         for x, y, text, role in texts:
             ax.text(x, y, text, color=getattr(LIGHT, role), va="center", linespacing=1.35)
@@ -943,48 +945,53 @@ def draw_machine(data):
 
 
 def draw_portrait(ax, data):
-    """Four clouds, and where a 0 and a 1 lead from each."""
+    """Four clouds, each on a patch, and where a 0 and a 1 lead from each."""
     looks = [(p, b) for p in (0, 1) for b in (0, 1)]
     where = dict(zip(looks, data["centres"], strict=True))
     middle = data["centres"].mean(axis=0)
-    for (p, _), points in zip(looks, data["points"], strict=True):
+    size = np.ptp(data["centres"], axis=0).max()
+    for (p, b), start, spread, points in zip(
+        looks, data["centres"], data["spreads"], data["points"], strict=True
+    ):
         colour, marker = (LIGHT.value, "s") if p else (LIGHT.ochre, "o")
-        ax.plot(*points.T, marker, color=colour, markersize=3, markeredgewidth=0, alpha=0.6)
-    for (p, b), start in where.items():
+        half = 2 * spread + 0.07 * size
+        ax.add_patch(Ellipse(start, *(2 * half), facecolor=colour, alpha=0.16))
+        ax.plot(*points.T, marker, color=colour, markersize=3, markeredgewidth=0)
+        away = np.sign(start - middle)
+        ax.text(
+            *(start + away * (half + 0.05 * size) * (1, 0.55)),
+            f"{('even', 'odd')[p]},\nlast bit {b}",
+            ha="right" if away[0] < 0 else "left",
+            va="center",
+            size=9,
+        )
         for bit in (0, 1):
-            draw_move(ax, start, where[p ^ bit, bit], bit, middle)
-        out = (start - middle) / np.linalg.norm(start - middle)
-        text = f"{('even', 'odd')[p]}\nlast bit {b}"
-        side = "right" if out[0] < 0 else "left"
-        place = (14 * np.sign(out[0]), 22 * np.sign(out[1]))
-        ax.annotate(text, start, place, textcoords="offset points", ha=side, va="center", size=9)
+            draw_move(ax, start, where[p ^ bit, bit], bit, size, half[1] * away[1])
     ax.axvline(0, color=LIGHT.muted, linewidth=0.9, linestyle=(0, (1, 3)))
     ax.set_title("40,000 states, four places", pad=26)
-    ax.set_xlabel("← answers even      answers odd →")
-    ax.margins(0.36, 0.22)
-    ax.grid(False)
-    ax.set_xticks([])
-    ax.set_yticks([])
-    ax.spines["bottom"].set_visible(False)
+    for x, side, text in ((-0.03, "right", "← answers even"), (0.03, "left", "answers odd →")):
+        ax.text(x * size, middle[1] - 0.86 * size, text, ha=side, size=9, color=LIGHT.muted)
+    ax.set_xlim(middle[0] - 1.05 * size, middle[0] + 1.05 * size)
+    ax.set_ylim(middle[1] - 0.9 * size, middle[1] + 0.9 * size)
+    ax.set_axis_off()
 
 
-def draw_move(ax, start, end, bit, middle):
-    """An arrow from one place to the next; a ring where a 0 leaves the state in its place."""
-    dash = "-" if bit else (0, (2.5, 2))
+def draw_move(ax, start, end, bit, size, up):
+    """An arrow to the next place: solid for a 1, dashed for a 0; a ring back to the same one."""
+    arrow = {"arrowstyle": "-|>", "color": LIGHT.ink, "linewidth": 1.2, "mutation_scale": 11}
+    arrow |= {"linestyle": "-" if bit else (0, (2.5, 2)), "shrinkA": 12, "shrinkB": 12}
+    bend, (dx, dy) = 0.22, end - start
+    label = (start + end) / 2 + 0.5 * bend * np.array([dy, -dx])
     if np.allclose(start, end):
-        away = np.sign(start - middle) * (-4, 17)
-        ring = {"markersize": 19, "markerfacecolor": "none", "markeredgecolor": LIGHT.ink}
-        ax.plot(*start, "o", **ring, markeredgewidth=0.9, linestyle="none")
-        ax.annotate("0", start, away * (2.6, -0.9), textcoords="offset points",
-                    size=9, ha="center", va="center", weight="bold")  # fmt: skip
-        return
-    arrow = {"arrowstyle": "-|>", "color": LIGHT.ink, "linewidth": 1.2, "linestyle": dash}
-    arrow |= {"shrinkA": 13, "shrinkB": 13, "connectionstyle": "arc3,rad=0.24"}
-    ax.annotate("", xy=end, xytext=start, arrowprops={**arrow, "mutation_scale": 11})
-    (x, y), (dx, dy) = (start + end) / 2, end - start
-    # The label stands at the arc's top, on paper.
-    ax.text(x + 0.12 * dy, y - 0.12 * dx, str(bit), size=9, weight="bold", ha="center",
-            va="center", bbox={"facecolor": LIGHT.paper, "pad": 1.2, "linewidth": 0})  # fmt: skip
+        top, aside = start + np.array([0, up]), np.array([0.045 * size, 0])
+        start, end = top - aside, top + aside
+        bend = -1.9 * np.sign(up)
+        arrow |= {"shrinkA": 0, "shrinkB": 0}
+        label = top + np.array([0, 0.13 * size * np.sign(up)])
+    arrow["connectionstyle"] = f"arc3,rad={bend}"
+    ax.annotate("", xy=end, xytext=start, arrowprops=arrow)
+    paper = {"facecolor": LIGHT.paper, "pad": 1.2, "linewidth": 0}
+    ax.text(*label, str(bit), size=9, weight="bold", ha="center", va="center", bbox=paper)
 
 
 chapter.figure(
@@ -995,9 +1002,10 @@ chapter.figure(
         "odd": odd[:40, 0].astype(int),
         "states": hs.numpy()[:40, 0],
         "centres": centres,
+        "spreads": np.array([place.std(axis=0) for place in places]),
         "points": np.array([place[:: max(1, len(place) // 150)][:150] for place in places]),
     },
-    band={"states": (-1, 1), "centres": (-8, 8), "points": (-8, 8)},
+    band={"states": (-1, 1), "centres": (-8, 8), "spreads": (0, 3), "points": (-8, 8)},
     digits=3,
     alt="Left: sixteen hidden units over forty bits, as a heat map; bands of units change sign "
     "where the number of ones turns from even to odd. Right: 40,000 states projected to a plane "
@@ -1127,3 +1135,121 @@ chapter.figure(
     "learning anything.",
 )
 chapter.metric("forgetful_loss", float(smooth["forgotten"][-1]), band=(0.55, 0.72))
+
+# %% [markdown]
+# ## Exercises
+
+
+# %%
+# --8<-- [start:count_answer]
+def count(inputs, units, outputs):
+    return units * units + units * inputs + 2 * units + outputs * units + outputs
+
+
+# --8<-- [end:count_answer]
+# --8<-- [start:count_check]
+made = nn.RNNCell(3, 5), nn.Linear(5, 2)
+assert count(inputs=3, units=5, outputs=2) == sum(part.num_parameters() for part in made)
+# --8<-- [end:count_check]
+chapter.metric("counted", count(3, 5, 2))
+
+
+# %%
+# --8<-- [start:two_steps_answer]
+def two_steps(w, u, x_1, x_2):
+    """The derivative of h_2 by w and by u, from the two shares of each."""
+    h_1 = np.tanh(u * x_1)
+    h_2 = np.tanh(w * h_1 + u * x_2)
+    delta_2 = 1 - h_2**2
+    delta_1 = (1 - h_1**2) * w * delta_2
+    return delta_2 * h_1, delta_2 * x_2 + delta_1 * x_1  # h_0 = 0: nothing from step 1 for w
+
+
+# --8<-- [end:two_steps_answer]
+# --8<-- [start:two_steps_check]
+def h_2(w, u, x_1, x_2):
+    h = tg.tanh(w * 0.0 + u * x_1)
+    return tg.tanh(w * h + u * x_2)
+
+
+numbers = 1.5, 0.5, 1.0, -2.0
+gradients = tg.grad(h_2, argnums=(0, 1))(*numbers)
+assert np.allclose(two_steps(*numbers), [g.item() for g in gradients], rtol=1e-5)
+# --8<-- [end:two_steps_check]
+
+# %%
+# --8<-- [start:latch_answer]
+w, u, b = 3.0, 8.0, -0.5
+# --8<-- [end:latch_answer]
+# --8<-- [start:latch_check]
+from itertools import product
+
+
+def seen(bits):
+    h = 0.0
+    for x in bits:
+        h = np.tanh(w * h + u * x + b)
+    return h > 0
+
+
+for bits_10 in product([0, 1], repeat=10):
+    assert seen(bits_10) == any(bits_10), bits_10
+assert seen([1] + [0] * 10_000)
+assert not seen([0] * 10_000)
+# --8<-- [end:latch_check]
+
+# %%
+# --8<-- [start:small_answer]
+small = 1e-5  # the unit stays so close to 0 that tanh is a straight line
+
+
+def count_steps(x):  # (T, B)
+    h = np.zeros(x.shape[1])
+    for x_t in x:
+        h = np.tanh(h + small * x_t)
+    return h / small
+
+
+# --8<-- [end:small_answer]
+# --8<-- [start:small_check]
+x, y = running_sum(np.random.default_rng(1), 1000, 400)
+assert np.abs(count_steps(x) - y[-1]).max() < 0.5
+# --8<-- [end:small_check]
+off_by = np.abs(count_steps(x) - y[-1]).max()
+chapter.metric("small_error", float(off_by), band=(0, 0.1))
+
+# %% tags=["record"]
+chapter.claim(
+    "A network that sees the last 20 bits cannot tell the parity of 1000; its plain competitor "
+    "with as many parameters, which carries a state, can.",
+    holds=accuracy["rnn"][E_1000] > 98 and accuracy["window"][E_1000] < 60,
+    measured=f"{accuracy['window'][E_1000]:.0f}% against {accuracy['rnn'][E_1000]:.0f}%",
+    unit="right",
+)
+chapter.claim(
+    "Parity learned on 20 steps holds for 1000, for most seeds.",
+    holds=holding >= 3,
+    measured=holding,
+    unit="of 5 seeds",
+)
+chapter.claim(
+    "A running sum learned on 20 steps does not hold for 1000: the error is that of a naive 0.",
+    holds=error["rnn"][E_1000] > 0.8 * error["zero"][E_1000],
+    measured=f"{error['rnn'][E_1000]:.1f} against {error['zero'][E_1000]:.1f}",
+)
+chapter.claim(
+    "No answer of that network exceeds the ceiling that its output weights set.",
+    holds=np.abs(counted).max() <= ceiling,
+    measured=f"{np.abs(counted).max():.1f} of {ceiling:.1f}",
+)
+chapter.claim(
+    "Two units, set by hand, keep the parity of 100,000 bits without a mistake.",
+    holds=wrong == 0,
+    measured=wrong,
+    unit="wrong",
+)
+chapter.claim(
+    "If the state is not carried on, the gradient of the recurrent weights is exactly zero.",
+    holds=forgotten == 0,
+    measured=forgotten,
+)

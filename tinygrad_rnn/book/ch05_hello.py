@@ -7,36 +7,19 @@
 import bz2
 import gzip
 import lzma
-import math
 import re
 import tempfile
-from collections import Counter, defaultdict
 
-from tinygrad_rnn import plot
+from tinygrad_rnn import plot, train
 from tinygrad_rnn.book import Chapter, Within
-from tinygrad_rnn.decode import Sampler, generate
+from tinygrad_rnn.data import python_docs
 from tinygrad_rnn.plot.curves import label_ends, titled
 from tinygrad_rnn.plot.heatmaps import SQUARE, draw_cells
+from tinygrad_rnn.plot.notation import number
 from tinygrad_rnn.plot.palette import LIGHT
-from tinygrad_rnn.train import Every, LanguageModel, Settings, TextExperiment, Training
-from tinygrad_rnn.train import evaluate as held_out_loss
-from tinygrad_rnn.train import fit, read_journal
 from tinygrad_rnn.train.blas import blas_threads
 
-# %%
-# --8<-- [start:data]
-import numpy as np
-
-import tinygrad_rnn as tg
-from tinygrad_rnn import data, nn, optim
-
-letters = data.Vocabulary("helo")
-ids = letters.encode("hello")
-inputs, targets = ids[:-1], ids[1:]
-xs = data.one_hot(inputs, len(letters), dtype="float64")
-# --8<-- [end:data]
-
-docs = data.python_docs()
+docs = python_docs()
 chapter = Chapter(
     5,
     title="`hello`: a character language model",
@@ -45,7 +28,52 @@ chapter = Chapter(
     prerequisites=[3, 4],
     data=[docs, "the word hello"],
 )
+
+# %%
+# --8<-- [start:imports]
+import math
+from collections import Counter, defaultdict
+from itertools import pairwise
+
+import numpy as np
+
+import tinygrad_rnn as tg
+from tinygrad_rnn import data, nn, optim
+from tinygrad_rnn.decode import Sampler, generate
+
+# --8<-- [end:imports]
+
+# --8<-- [start:data]
+letters = data.Vocabulary("helo")
+ids = letters.encode("hello")
+inputs, targets = ids[:-1], ids[1:]
+xs = data.one_hot(inputs, len(letters), dtype="float64")
+# --8<-- [end:data]
+
 NAMES = list("helo")
+
+
+# %% tags=["record"]
+def cells(axes, matrix, *, limit, rows=(), columns=(), title="", decimals=None):
+    """A matrix as a part of a figure: ink for its values, and each value in its cell."""
+    axes.grid(False)
+    axes.spines[:].set_visible(False)
+    draw_cells(axes, matrix, limit, 0.4)
+    for (i, j), value in np.ndenumerate(matrix):
+        text = number(value) if decimals is None else fixed(value, decimals)
+        axes.text(j, i, text, size=9, ha="center", va="center")
+    axes.set_xticks(range(len(columns)), columns)
+    axes.set_yticks(range(len(rows)), rows)
+    axes.xaxis.tick_top()
+    axes.tick_params(axis="both", length=0)
+    axes.set_title(title or " ", fontsize=9)
+
+
+def fixed(value, decimals):
+    """A number with so many decimals, and no minus before a zero."""
+    text = f"{value:.{decimals}f}"
+    return text.replace("-", "" if float(text) == 0 else "−")
+
 
 # %% [markdown]
 # ## A table of pairs
@@ -58,20 +86,29 @@ with chapter.output("pairs"):
     counts = np.zeros((4, 4))
     np.add.at(counts, (inputs, targets), 1)
     table = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    bits = -np.log2(table[inputs, targets])
-    print(bits, "mean", bits.mean())
+    bits = np.log2(1 / table[inputs, targets])
+    print("bits:", *bits, " mean:", bits.mean())
     # --8<-- [end:pairs]
 pair_bits = float(bits.mean())
 
+
+def draw_table(data):
+    figure = plot.new_figure(6.6, 2.3)
+    titles = {"counts": "how often", "table": "share of each next letter"}
+    for axes, (name, title) in zip(figure.subplots(1, 2), titles.items(), strict=True):
+        cells(axes, data[name], limit=1.0, rows=NAMES, columns=NAMES, title=title)
+    return figure
+
+
 chapter.figure(
     "table",
-    lambda d: plot.matrix_heatmap(
-        d["table"], rows=NAMES, columns=NAMES, title="share of each next letter, row by row"
-    ),
-    data={"table": table},
-    alt="A table of four rows and four columns. After h comes e, after e comes l, both always. "
-    "After l comes l half of the time and o half of the time. The row of o is empty.",
-    caption="All that a table of pairs knows of `hello`. Its third row is a coin toss.",
+    draw_table,
+    data={"counts": counts, "table": table},
+    alt="Two tables of four rows and four columns: counts, and shares of their rows. After h comes "
+    "e, after e comes l, both always. After l comes l once and o once, a half each. The row of o "
+    "is empty.",
+    caption="All that a table of pairs knows of `hello`: the next letter, above, by the letter "
+    "before it, at the left. Its third row is a coin toss.",
 )
 
 # %% [markdown]
@@ -102,9 +139,9 @@ class Hello(nn.Module):
 # --8<-- [end:network]
 
 # %%
-net = Hello(seed=chapter.seed)
 with chapter.output("start"):
     # --8<-- [start:start]
+    net = Hello()
     h, z = net(xs)
     p = tg.softmax(z)
     loss = tg.cross_entropy(z, targets)
@@ -204,6 +241,7 @@ def descend(net, xs, targets, steps=400, rate=0.5):
 
 # --8<-- [end:descend]
 
+
 # --8<-- [start:forgetful]
 class Forgetful(Hello):
     """The same, but it sees the letter alone."""
@@ -226,7 +264,7 @@ def ledger(net):
 
 
 before = ledger(net)
-weights_before = {name: value.numpy() for name, value in net.named_parameters()}
+weights_before = {name: value.numpy().copy() for name, value in net.named_parameters()}
 
 # %%
 with chapter.output("after"):
@@ -236,7 +274,7 @@ with chapter.output("after"):
     print("next letters:", *letters.decode(z.numpy().argmax(axis=1)))
     print(f"loss {losses[0]:.3f} -> {losses[-1]:.3f} nats")
     # --8<-- [end:after]
-forgetful = Forgetful(seed=chapter.seed)
+forgetful = Forgetful()
 forgetful_losses = descend(forgetful, xs, targets)
 end_loss = chapter.metric("end_loss", losses[-1], band=Within(1e-3), unit="nats")
 hello_bits = chapter.metric("hello_bits", end_loss / math.log(2), band=Within(1e-3), unit="bits")
@@ -244,52 +282,36 @@ least = float(min(forgetful_losses)) / math.log(2)
 chapter.metric("forgetful_bits", least, band=Within(1e-3), unit="bits")
 
 # %%
-LETTER = ["h", "e", "l", "o"]
+UNITS = ["h₁", "h₂", "h₃"]
 BLOCKS = [  # name, title, names of the rows, value of full ink
-    ("x", "input x, one-hot", LETTER, 1.0),
-    ("h", "state h = tanh(W_xh x + W_hh h before)", ["h₁", "h₂", "h₃"], 1.0),
-    ("z", "scores z = W_hy h", LETTER, 6.0),
-    ("p", "probabilities p = softmax z", LETTER, 1.0),
+    ("x", "input x, one-hot", NAMES, 1.0),
+    ("h", "state h = tanh(W_xh x + W_hh h before)", UNITS, 1.0),
+    ("z", "scores z = W_hy h", NAMES, 6.0),
+    ("p", "probabilities p = softmax z", NAMES, 1.0),
     ("surprise", "surprise −ln p of the right letter", ["ℓ"], 2.0),
-    ("gradient", "gradient p − y", LETTER, 1.0),
+    ("gradient", "gradient p − y", NAMES, 1.0),
 ]
 
 
 def draw_ledger(data):
-    figure = plot.new_figure(7.0, 9.4)
-    grid = figure.subplots(
-        len(BLOCKS), 2, gridspec_kw={"height_ratios": [len(b[2]) for b in BLOCKS]}
-    )
+    figure = plot.new_figure(7.0, 9.6)
+    heights = [len(names) for _, _, names, _ in BLOCKS]
+    grid = figure.subplots(len(BLOCKS), 2, gridspec_kw={"height_ratios": heights})
     for column, when in enumerate(("before", "after")):
-        for row, (name, title, names, ink) in enumerate(BLOCKS):
-            axes = grid[row, column]
-            fill(axes, data[when][name], ink, names if column == 0 else [])
-            axes.set_title(title if column == 0 else " ", fontsize=9, pad=6)
+        for axes, (name, title, names, limit) in zip(grid[:, column], BLOCKS, strict=True):
+            left = {"rows": names, "title": title} if column == 0 else {}
+            steps = ["h → e", "e → l", "l → l", "l → o"] if name == "x" else []
+            cells(axes, data[when][name], limit=limit, columns=steps, decimals=2, **left)
             if name in ("p", "gradient"):
-                outline(axes, [(data["targets"][t], t) for t in range(4)])
+                outline(axes, enumerate(data["targets"]))
         heading = {"before": "before training", "after": "after 400 steps"}[when]
         grid[0, column].set_title(heading, loc="right", fontsize=10, color=LIGHT.cotangent)
-        grid[-1, column].set_xticks(range(4), ["h → e", "e → l", "l → l", "l → o"])
-        grid[-1, column].tick_params(axis="x", length=0)
     return figure
 
 
-def fill(axes, matrix, ink, names):
-    """A matrix as cells with two decimals in each."""
-    axes.grid(False)
-    axes.spines[:].set_visible(False)
-    draw_cells(axes, matrix, ink, 0.4)
-    for (i, j), value in np.ndenumerate(matrix):
-        text = f"{value:.2f}".replace("-", "−")
-        axes.text(j, i, text.replace("−0.00", "0.00"), size=9, ha="center", va="center")
-    axes.set_xticks([])
-    axes.set_yticks(range(len(names)), names)
-    axes.tick_params(axis="y", length=0)
-
-
-def outline(axes, cells):
+def outline(axes, places):
     """A frame around the right letter's cells."""
-    for i, j in cells:
+    for j, i in places:
         corners = SQUARE[:, ::-1] * 0.94 + (j, i)
         axes.plot(*corners.T, color=LIGHT.ink, linewidth=1.1)
 
@@ -310,17 +332,13 @@ chapter.figure(
 
 # %%
 def draw_weights(data):
-    figure = plot.new_figure(7.0, 4.2)
-    shapes = {"W_xh": (["h₁", "h₂", "h₃"], LETTER), "W_hh": (["h₁", "h₂", "h₃"],) * 2}
-    shapes["W_hy"] = (LETTER, ["h₁", "h₂", "h₃"])
+    figure = plot.new_figure(7.0, 4.4)
+    names = {"W_xh": (UNITS, NAMES), "W_hh": (UNITS, UNITS), "W_hy": (NAMES, UNITS)}
     grid = figure.subplots(2, 3, gridspec_kw={"width_ratios": [4, 3, 3]})
-    for row, when in enumerate(("before", "after")):
-        for axes, (name, (rows, columns)) in zip(grid[row], shapes.items(), strict=True):
-            fill(axes, data[when][name], 4.0, rows)
-            axes.set_title(f"{name}, {when}", fontsize=9, pad=18)
-            axes.set_xticks(range(len(columns)), columns)
-            axes.xaxis.tick_top()
-            axes.tick_params(axis="x", length=0)
+    for line, when in zip(grid, ("before", "after"), strict=True):
+        for axes, (name, (rows, columns)) in zip(line, names.items(), strict=True):
+            options = {"rows": rows, "columns": columns, "title": f"{name}, {when}"}
+            cells(axes, data[when][name], limit=4.0, decimals=2, **options)
     return figure
 
 
@@ -410,7 +428,7 @@ def speak(net, start, length, sampler, rng):
 with chapter.output("spoken"):
     # --8<-- [start:spoken]
     rng = np.random.default_rng(0)
-    for name, speaker in (("untrained", Hello(seed=0)), ("trained", net)):
+    for name, speaker in (("untrained", Hello()), ("trained", net)):
         print(f"{name:9}", *(speak(speaker, "h", 4, Sampler(), rng) for _ in range(8)))
     # --8<-- [end:spoken]
 greedy = speak(net, "h", 4, Sampler(temperature=0), rng)
@@ -566,7 +584,7 @@ for min_count in (1, 2, 3, 5, 10, 20, 50, 100, 200, 10**9):
     vocabulary = data.Vocabulary.from_tokens(train_words, min_count=min_count, oov_buckets=1)
     read, said = (tuple(vocabulary.encode(w).tolist()) for w in (train_words, held_out_words))
     word_bits = Ngrams(read, 2, len(vocabulary)).bits(said)
-    unknown = [f"\n{word}\n" for word in held_out_words if word not in vocabulary]
+    unknown = [f"\n{word} " for word in held_out_words if word not in vocabulary]
     spelling = sum(float(ngrams.bits(word, 3)[1:].sum()) for word in unknown)
     cheats["names"].append(float(len(vocabulary)))
     cheats["unknown"].append(len(unknown) / len(said))
@@ -627,8 +645,8 @@ def say(model, prompt="The ", length=240):
 samples = {}
 with tempfile.TemporaryDirectory() as folder:
     # --8<-- [start:experiment]
-    settings = Settings(steps=600, evaluate_every=100, seed=chapter.seed)
-    experiment = TextExperiment(docs, settings, folder)
+    settings = train.Settings(steps=600, evaluate_every=100, seed=chapter.seed)
+    experiment = train.TextExperiment(docs, settings, folder)
     vocabulary, model = experiment.vocabulary, experiment.model
     samples[0] = say(model)
 
@@ -636,9 +654,9 @@ with tempfile.TemporaryDirectory() as folder:
         if training.step in (50, 200, 600):
             samples[training.step] = say(model)
 
-    experiment.run(listeners=[Every(sample, steps=50)])
+    experiment.run(listeners=[train.Every(sample, steps=50)])
     # --8<-- [end:experiment]
-    journal = read_journal(experiment.journal)
+    journal = train.read_journal(experiment.journal)
 
 gru_bits = next(e["held_out_bits"] for e in reversed(journal) if "held_out_bits" in e)
 gru_bits = chapter.metric("gru_bits", gru_bits, band=(1.9, 2.4), unit="bits")
@@ -646,8 +664,8 @@ gru_weights = model.num_parameters()
 
 # --8<-- [start:vanilla]
 with tempfile.TemporaryDirectory() as folder:
-    vanilla = TextExperiment(
-        docs, Settings(cell="rnn", steps=600, evaluate_every=600, seed=chapter.seed), folder
+    vanilla = train.TextExperiment(
+        docs, train.Settings(cell="rnn", steps=600, evaluate_every=600, seed=chapter.seed), folder
     )
     vanilla.run()
 # --8<-- [end:vanilla]
@@ -667,7 +685,7 @@ lines = {"uniform": math.log2(len(vocabulary)), "bigram": bigram, "trigram": tri
 lines |= {"5-gram": fivegram, "bz2": packed_bits["bz2"]}
 chapter.figure(
     "loss",
-    lambda d: plot.loss_curve(d, smoothing=0.8, baselines=d["lines"]),
+    lambda d: plot.loss_curve(d, smoothing=0.5, baselines=d["lines"]),
     data=plot.loss_series(journal) | {"lines": lines},
     band=Within(absolute=0.4),
     alt="Training and held-out loss over 300,000 characters. Both fall below the bigram table's "
@@ -695,7 +713,9 @@ chapter.table(
 
 def draw_orders(data):
     figure = plot.new_figure(6.4, 3.6)
-    axes = titled(figure, "held-out bits per character", "letters that a table looks at, one back")
+    axes = titled(
+        figure, "held-out bits per character", "letters in an entry: those before, and the next"
+    )
     axes.plot(data["order"], data["bits"], color=LIGHT.value, marker="o", markersize=4.5)
     labels = []
     for name, level in data["lines"].items():
@@ -808,7 +828,7 @@ chapter.figure(
 
 stretch = slice(start + 45, start + 45 + 56)
 chapter.figure(
-    "units",
+    "states",
     lambda d: plot.state_heatmap(
         d["states"], d["text"], limit=1.0, title="the quote unit, above the first fifteen"
     ),
@@ -842,13 +862,13 @@ class Unshifted(data.TextStream):
 # --8<-- [start:short_run]
 def short_run(stream):
     """A small model after 120 steps, and how its loss fell."""
-    model = LanguageModel(len(vocabulary), cell="rnn", hidden=64, embedding=32, seed=0)
+    model = train.LanguageModel(len(vocabulary), cell="rnn", hidden=64, embedding=32, seed=0)
     adam = optim.Adam(model.parameters(), lr=5e-3)
-    training = Training(model, adam, stream, model.loss, clip=1.0)
+    training = train.Training(model, adam, stream, model.loss, clip=1.0)
     curve = []
-    note = Every(lambda training: curve.append(training.loss / math.log(2)), steps=1)
+    note = train.Every(lambda training: curve.append(training.loss / math.log(2)), steps=1)
     with blas_threads(1):
-        fit(training, steps=120, listeners=[note])
+        train.fit(training, steps=120, listeners=[note])
     return model, np.array(curve)
 
 
@@ -859,7 +879,7 @@ right, right_curve = short_run(data.TextStream(read, batch=16, steps=32))
 wrong, wrong_curve = short_run(Unshifted(read, batch=16, steps=32))
 listened = data.TextStream(vocabulary.encode(held_out), batch=16, steps=256, keep_last=True)
 with blas_threads(1):
-    truth = held_out_loss(wrong, wrong.loss, listened).bits
+    truth = train.evaluate(wrong, wrong.loss, listened).bits
 wrong_bits = chapter.metric(
     "wrong_bits", float(wrong_curve[-10:].mean()), band=(0, 0.3), unit="bits"
 )
@@ -909,9 +929,9 @@ for stream in (data.TextStream(read, 16, 32), Unshifted(read, 16, 32)):
 def bits_without_memory(word):
     """What the best table of pairs pays for each letter after the first."""
     after = defaultdict(Counter)
-    for letter, following in zip(word, word[1:], strict=False):
+    for letter, following in pairwise(word):
         after[letter][following] += 1
-    chances = [after[a][b] / after[a].total() for a, b in zip(word, word[1:], strict=False)]
+    chances = [after[a][b] / after[a].total() for a, b in pairwise(word)]
     return -sum(map(math.log2, chances)) / len(chances)
 
 
@@ -925,21 +945,27 @@ with chapter.output("spelt"):
 
 
 # %%
+# --8<-- [start:tempered_check]
+def check_tempered(slope):
+    """Compare slope(z, t, tau) with what the engine finds for -ln softmax(z / tau)[t]."""
+    z = np.array([2.0, 1.0, 0.0, -1.0])
+    for tau in (0.5, 1.0, 2.0):
+        found = tg.grad(lambda z, tau=tau: tg.cross_entropy(z / tau, np.array(1)))(z)
+        assert np.allclose(slope(z, 1, tau), found.numpy()), f"not at tau = {tau}"
+    print("right")
+
+
+# --8<-- [end:tempered_check]
+
+
 # --8<-- [start:tempered]
 def tempered_slope(z, t, tau):
-    """The gradient of -ln softmax(z / tau)[t] with respect to z."""
     p = tg.softmax(z / tau)
     return (p - data.one_hot(np.array(t), len(z))) / tau
 
 
+check_tempered(tempered_slope)
 # --8<-- [end:tempered]
-
-# --8<-- [start:tempered_check]
-scores = np.array([2.0, 1.0, 0.0, -1.0])
-for tau in (0.5, 1.0, 2.0):
-    measured = tg.grad(lambda z, tau=tau: tg.cross_entropy(z / tau, np.array(1)))(scores)
-    assert np.allclose(tempered_slope(scores, 1, tau), measured.numpy())
-# --8<-- [end:tempered_check]
 
 # %% [markdown]
 # Core: one hidden unit.
@@ -954,43 +980,52 @@ with chapter.output("one_unit"):
         said = letters.decode(small(xs)[1].numpy().argmax(axis=1))
         print(*said, f"  loss {loss:.3f}")
         most_letters = max(most_letters, len(set(said)))
-    assert most_letters <= 2
     # --8<-- [end:one_unit]
-
-# --8<-- [start:by_hand]
-by_hand = Hello(hidden=1)
-by_hand.W_xh.data[...] = [[-3.0, 4.0, 0.2, 0.0]]  # h, e, l, o
-by_hand.W_hh.data[...] = 4.0
-by_hand.W_hy.data[...] = [[0.0], [-20.0], [0.0], [20.0]]
-bias = np.array([-20.0, 0.0, 10.0, 0.0])
-h, z = by_hand(xs)
-assert "".join(letters.decode((z.numpy() + bias).argmax(axis=1))) == "ello"
-# --8<-- [end:by_hand]
-with chapter.output("by_hand"):
-    print("h =", *np.round(h.numpy()[:, 0], 2))
-hand_loss = tg.cross_entropy(z.numpy() + bias, targets)
-
-# %% [markdown]
-# Stretch: how many l can it count?
 
 
 # %%
-# --8<-- [start:count]
-def counts_to(k, seed=0):
-    """Whether three units learn to say o after exactly k times l."""
-    word = letters.encode("he" + "l" * k + "o")
-    xs, targets = data.one_hot(word[:-1], 4, dtype="float64"), word[1:]
-    net = Hello(seed=seed)
-    loss = descend(net, xs, targets, steps=800)[-1]
-    said = "".join(letters.decode(net(xs)[1].numpy().argmax(axis=1)))
-    return said, loss
+# --8<-- [start:by_hand_check]
+def check_by_hand(W_xh, w_hh, W_hy, b):
+    """Run one unit with four weights in, one back, four out and four output biases."""
+    h = 0.0
+    for letter, following in pairwise("hello"):
+        h = np.tanh(W_xh["helo".index(letter)] + w_hh * h)
+        said = "helo"[np.argmax(np.multiply(W_hy, h) + b)]
+        print(f"{letter} -> {said}   h = {h:.2f}")
+        assert said == following
 
 
-# --8<-- [end:count]
+# --8<-- [end:by_hand_check]
+
+with chapter.output("by_hand"):
+    # --8<-- [start:by_hand]
+    check_by_hand(W_xh=[-3, 4, 0.2, 0], w_hh=4, W_hy=[0, -20, 0, 20], b=[-20, 0, 10, 0])
+    # --8<-- [end:by_hand]
+
+# %% [markdown]
+# Stretch: how far can it count?
+
+
+# %%
+# --8<-- [start:count_check]
+def spells(net, word):
+    """Whether the likeliest next letter is the right one all through a word."""
+    ids = letters.encode(word)
+    _, z = net(data.one_hot(ids[:-1], 4, dtype="float64"))
+    return bool((z.numpy().argmax(axis=1) == ids[1:]).all())
+
+
+# --8<-- [end:count_check]
+
 with chapter.output("counted", exact=False):
+    # --8<-- [start:count]
     for k in (2, 4, 6, 8):
-        said, loss = counts_to(k)
-        print(f"{k} l:  h -> {said:10} loss {loss:.3f}")
+        word = "he" + "l" * k + "o"
+        ids = letters.encode(word)
+        counter = Hello()
+        loss = descend(counter, data.one_hot(ids[:-1], 4, dtype="float64"), ids[1:], steps=800)[-1]
+        print(f"{k} times l: {spells(counter, word)!s:5}   loss {loss:.3f}")
+    # --8<-- [end:count]
 
 # %% [markdown]
 # ## Claims

@@ -59,9 +59,11 @@ def publish(package: griffe.Module) -> None:
         if isinstance(member, griffe.Alias):
             module, _, own = member.target_path.rpartition(".")
             offered.setdefault(module, []).append(own)
-    for module in package.modules.values():
-        if module.path in offered and module.exports is None:
-            module.exports = list(offered[module.path])
+        elif isinstance(member, griffe.Module) and name in member.members:  # `tensor` of `tensor`
+            offered.setdefault(member.path, []).append(name)
+    for member in package.members.values():
+        if isinstance(member, griffe.Module) and member.path in offered and not member.exports:
+            member.exports = list(offered[member.path])
 
 
 class Docstrings(griffe.Extension):

@@ -91,7 +91,9 @@ def pull(
             if op.bundles:
                 g = filled(g, node)
             # --8<-- [start:rules]
-            y, inputs = operands(node, create_graph)
+            y, inputs = (node, node.inputs) if create_graph else (node.data, node.arrays)
+            if overwritten(node):
+                y, inputs = trusted(node, y, inputs)
             for i, x in enumerate(node.inputs):
                 if isinstance(x, Carrier) and x.requires_grad:
                     rule = op.rules[i] if i < op.fixed else op.rule(i)
@@ -121,21 +123,31 @@ def filled(gs: Iterable[Any], bundle: Node) -> tuple[Any, ...]:
     return tuple(np.zeros_like(y) if g is None else g for g, y in zip(gs, bundle.data, strict=True))
 
 
-def operands(node: Node, create_graph: bool) -> tuple[Any, Inputs]:
-    """The output and inputs that a node's rules are run on."""
-    y, inputs = (node, node.inputs) if create_graph else (node.data, node.arrays)
-    if overwritten(node, node.rank):
-        y = Overwritten(node, node, "its own output")
-    for i, x in enumerate(node.inputs):
-        if isinstance(x, Carrier) and overwritten(x, node.rank):
-            name = node.op.names(len(node.inputs))[i]
-            inputs = (*inputs[:i], Overwritten(x, node, f"its input {name!r}"), *inputs[i + 1 :])
-    return y, inputs
+def overwritten(node: Node) -> bool:
+    """Whether memory that a node's rules may read was written after its op had run."""
+    rank, storage = node.rank, node.storage
+    if storage is not None and storage.written > rank:
+        return True
+    for x in node.inputs:
+        if isinstance(x, Carrier):
+            storage = x.storage
+            if storage is not None and storage.written > rank:
+                return True
+    return False
 
 
-def overwritten(x: Node, rank: int) -> bool:
-    """Whether a tensor's memory was written after the op of that birth rank had used it."""
-    return x.storage is not None and x.storage.written > rank
+def trusted(node: Node, y: Any, inputs: Inputs) -> tuple[Any, Inputs]:
+    """The output and inputs of a node, those that were overwritten replaced by `Overwritten`."""
+
+    def stale(x: Any) -> bool:
+        storage = x.storage if isinstance(x, Carrier) else None
+        return storage is not None and storage.written > node.rank
+
+    names = node.op.names(len(node.inputs))
+    return Overwritten(node, node, "its own output") if stale(node) else y, tuple(
+        Overwritten(x, node, f"its input {name!r}") if stale(x) else value
+        for x, value, name in zip(node.inputs, inputs, names, strict=True)
+    )
 
 
 def settled(g: Any, shape: tuple[int, ...], dtype: Any, op: Operation, i: int) -> Any:

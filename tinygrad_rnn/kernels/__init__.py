@@ -3,7 +3,7 @@
 Nothing here knows of tensors or gradients. An op calls a kernel and never asks who computes it:
 that is said from outside, by `tg.backend("numpy")`. Import from the modules.
 
-`backend`
+`dispatch`
 :   Who computes: `backend`, and how a `kernel` is declared; all are in `KERNELS`.
 
 `elementary`

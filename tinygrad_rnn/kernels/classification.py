@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinygrad_rnn.kernels.backend import inlined, kernel
+from tinygrad_rnn.kernels.dispatch import inlined, kernel
 from tinygrad_rnn.kernels.elementary import exp
 
 Array = NDArray[Any]

@@ -34,7 +34,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
-from tinygrad_rnn.kernels.backend import kernel
+from tinygrad_rnn.kernels.dispatch import kernel
 from tinygrad_rnn.kernels.scatter import Indices, scatter_add_along_rows
 
 Array = NDArray[Any]

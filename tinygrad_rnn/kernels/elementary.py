@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinygrad_rnn.kernels.backend import inlined, kernel
+from tinygrad_rnn.kernels.dispatch import inlined, kernel
 
 Array = NDArray[Any]
 

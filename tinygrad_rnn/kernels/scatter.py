@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinygrad_rnn.kernels.backend import kernel
+from tinygrad_rnn.kernels.dispatch import kernel
 
 Array = NDArray[Any]
 Indices = NDArray[np.integer[Any]]

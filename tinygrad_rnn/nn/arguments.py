@@ -76,3 +76,61 @@ def check_dtype(owner: str, x: Any, weight: Tensor, name: str) -> None:
             f"{owner}: got {name} of dtype {x.dtype}, and the layer's weights are "
             f"{weight.dtype}; {remedy}"
         )
+
+
+def check_lengths(owner: str, lengths: Any, T: int, batch: tuple[int, ...]) -> None:
+    """Refuse lengths that are not one integer in [0, T] for each sequence of the batch.
+
+    Raises:
+        DtypeError: if they are not integers.
+        ShapeError: if there are too many or too few, or one is out of range.
+    """
+    if lengths is None:
+        return
+    n = np.asarray(lengths)
+    if not batch:
+        raise ShapeError(
+            f"{owner}: got lengths and an input without a batch axis; cut the sequence instead, "
+            "with input[:length]"
+        )
+    if n.dtype.kind not in "iu" and n.size:
+        raise DtypeError(f"{owner}: got lengths of dtype {n.dtype}; expected integers")
+    if n.shape != batch:
+        raise ShapeError(
+            f"{owner}: got lengths of shape {n.shape}; expected {batch}: one for each sequence "
+            "along the input's batch axis"
+        )
+    outside = n[(n < 0) | (n > T)]
+    if outside.size:
+        raise ShapeError(
+            f"{owner}: got lengths {n.tolist()}, of which {outside.tolist()} are out of range; "
+            f"expected each in [0, {T}], since the input's time axis has {T} steps"
+        )
+
+
+def check_reset(
+    owner: str, reset: Any, T: int, batch: tuple[int, ...], batch_first: bool = False
+) -> Any:
+    """Marks of where documents begin as an array (T, B), or None if there are none.
+
+    Raises:
+        DtypeError: if they are not booleans.
+        ShapeError: if they are not one for each step of each sequence.
+    """
+    if reset is None:
+        return None
+    marks = np.asarray(reset)
+    if not batch:
+        raise ShapeError(
+            f"{owner}: got reset and an input without a batch axis; give it one, with "
+            "input[:, None]"
+        )
+    if marks.dtype.kind != "b":
+        raise DtypeError(f"{owner}: got reset of dtype {marks.dtype}; expected booleans")
+    expected = (*batch, T) if batch_first else (T, *batch)
+    if marks.shape != expected:
+        raise ShapeError(
+            f"{owner}: got reset of shape {marks.shape}; expected {expected}: one mark for each "
+            "step of each sequence, laid out as the input"
+        )
+    return marks.T if batch_first else marks

@@ -19,7 +19,6 @@ the gradient of the loss with respect to $v$, and $\bar y_t$ that part of it whi
 cell's output at step $t$ (and, at the last step, from whatever uses the final state).
 """
 
-import copy
 import math
 from types import MappingProxyType
 from typing import Any, Self
@@ -88,7 +87,7 @@ class Cell(Module):
         """
         return ()
 
-    def project(self, x: Any, *noise: Any) -> Any:
+    def project(self, x: Any) -> Any:
         """What is done to inputs (…, features) without the carry, for one step or for all."""
         return x
 
@@ -186,7 +185,7 @@ class AffineCell(Cell):
     first values, drawn evenly from $\pm 1/\sqrt H$.
 
     Both products, and what a memory shows, are methods, so that wrappers such as
-    `LayerNormalized` can act inside the equations of any cell that calls them: see `rewired`.
+    `LayerNormalized` can act inside the equations of any subclass whose `recur` calls them.
 
     Attributes:
         groups: how many blocks each product with a state makes: one number for a cell that
@@ -244,7 +243,7 @@ class AffineCell(Cell):
         """A state of zeros."""
         return zeros(*batch, self.hidden_size, like=self.weight_hh)
 
-    def project(self, x: Any, *noise: Any) -> Any:
+    def project(self, x: Any) -> Any:
         r"""$W_{ih} x + b_{ih} + b_{hh}$: all of the sum that needs no state."""
         x = as_input(type(self).__name__, x, self.weight_ih)
         bias = None if self.bias_ih is None else self.bias_ih + self.bias_hh
@@ -264,12 +263,6 @@ class AffineCell(Cell):
     def shown(self, c: Any) -> Any:
         """What of a memory is shown: all of it."""
         return c
-
-    def rewired(self, **methods: Any) -> Self:
-        """A twin with other products: the same equations and parameters, for a step."""
-        twin = copy.copy(self)
-        vars(twin).update(methods)
-        return twin
 
     def extra_repr(self) -> str:
         """Sizes, and options that are not as usual."""

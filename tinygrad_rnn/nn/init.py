@@ -1,10 +1,10 @@
-r"""First values for parameters: each function fills a tensor in place and returns it.
+r"""First values for parameters: each function fills a tensor, or a module, and returns it.
 
 Layers start as PyTorch's do. To start otherwise, fill their parameters before training:
 
     >>> from tinygrad_rnn import nn
-    >>> rnn = nn.RNN(3, 4, nonlinearity="relu", seed=0)
-    >>> _ = nn.init.eye_(rnn.weight_hh_l0)  # an IRNN (Le, Jaitly & Hinton, arXiv:1504.00941)
+    >>> gru = nn.GRU(3, 4, seed=0)
+    >>> _ = nn.init.orthogonal_(gru.weight_hh_l0, seed=1)
 
 `seed` is an integer, a NumPy generator, from which several calls may draw in turn, or None for
 values that differ in every run.
@@ -16,9 +16,11 @@ from typing import TypeVar
 import numpy as np
 
 from tinygrad_rnn.engine import ShapeError, Tensor
+from tinygrad_rnn.nn.module import Module
 
 Seed = int | np.random.Generator | None
 T = TypeVar("T", bound=Tensor)
+M = TypeVar("M", bound=Module)
 
 
 def uniform_(x: T, low: float = 0.0, high: float = 1.0, *, seed: Seed = None) -> T:
@@ -105,6 +107,49 @@ def orthogonal_(x: T, gain: float = 1.0, *, seed: Seed = None) -> T:
     q, r = np.linalg.qr(tall)
     q = q * np.sign(np.diagonal(r))
     return write(x, (gain * (q if rows >= columns else q.T)).reshape(x.shape))
+
+
+def irnn_(rnn: M, scale: float = 1.0, std: float = 0.001, *, seed: Seed = None) -> M:
+    r"""Make an IRNN of a recurrent network of rectifiers (Le, Jaitly & Hinton, arXiv:1504.00941).
+
+    $W_{hh}$ becomes the identity, biases 0 and $W_{ih}$ small. At first
+    $h_t = [h_{t-1} + W_{ih} x_t]_+$: a state that is positive is kept and added to, and its
+    gradient comes back through any number of steps as it is.
+
+    Args:
+        rnn: an `RNNCell` or `RNN` with rectifiers; all layers and directions of it.
+        scale: what the identity is multiplied by; less than 1 to forget.
+        std: the standard deviation of $W_{ih}$.
+        seed: what $W_{ih}$ is drawn from.
+
+    Raises:
+        TypeError: if it has no nonlinearity to choose.
+        ValueError: if its nonlinearity is another.
+
+    Example:
+        >>> from tinygrad_rnn import nn
+        >>> rnn = nn.init.irnn_(nn.RNN(3, 2, nonlinearity="relu"), seed=0)
+        >>> rnn.weight_hh_l0.numpy()
+        array([[1., 0.],
+               [0., 1.]], dtype=float32)
+    """
+    name, nonlinearity = type(rnn).__name__, getattr(rnn, "nonlinearity", None)
+    if nonlinearity is None:
+        raise TypeError(f"irnn_: got {name}; expected nn.RNNCell or nn.RNN, whose units are plain")
+    if nonlinearity != "relu":
+        raise ValueError(
+            f"irnn_: got {name} with nonlinearity={nonlinearity!r}; make it with 'relu', which "
+            "keeps what is positive as it is"
+        )
+    rng = np.random.default_rng(seed)
+    for path, x in rnn.named_parameters():
+        if path.startswith("weight_hh"):
+            write(eye_(x), scale * x.data)
+        elif path.startswith("weight_ih"):
+            normal_(x, 0.0, std, seed=rng)
+        else:
+            zeros_(x)
+    return rnn
 
 
 def fans(name: str, x: Tensor) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-r"""Normalization: features brought to mean 0 and variance 1."""
+r"""Normalization: features brought to mean 0 and variance 1, between cells and inside."""
 
 from typing import Any
 
@@ -7,8 +7,10 @@ import numpy as np
 from tinygrad_rnn.engine import Carrier, ShapeError, tensor
 from tinygrad_rnn.nn.arguments import check_dtype, check_sizes, empty
 from tinygrad_rnn.nn.init import ones_, zeros_
-from tinygrad_rnn.nn.module import Module, Parameter
-from tinygrad_rnn.ops import layer_norm
+from tinygrad_rnn.nn.lstm import LSTMCell
+from tinygrad_rnn.nn.module import Module, ModuleList, Parameter
+from tinygrad_rnn.nn.wrappers import InnerWrapper
+from tinygrad_rnn.ops import concatenate, layer_norm, split
 
 
 class LayerNorm(Module):
@@ -77,3 +79,76 @@ class LayerNorm(Module):
         if self.weight is None:
             return f"{text}, elementwise_affine=False"
         return text if self.bias is not None else f"{text}, bias=False"
+
+
+class LayerNormalized(InnerWrapper):
+    r"""A cell with layer normalisation inside, after each product (Ba et al., arXiv:1607.06450).
+
+    Wherever the cell's equations have $W_{ih} x_t$ or $W_{hh} h_{t-1}$, they now have
+    $\operatorname{LN}(W_{ih} x_t)$ and $\operatorname{LN}(W_{hh} h_{t-1})$, each with a gain of
+    its own; an LSTM also shows $o_t \odot \tanh \operatorname{LN}(c_t)$. So the sums that the
+    gates see stay in the same range at every step and for every weight, while what is carried is
+    not touched.
+
+    As in the paper, blocks of one product are normalised together: all four of an LSTM, the two
+    gates of a GRU, and its candidate by itself. The $\beta$ of the paper's norms are the cell's
+    own biases; only the memory's norm needs one.
+
+    On the name: `LayerNorm` is the layer, which takes a tensor. This takes a cell and gives what
+    the paper calls a layer-normalized LSTM, GRU or RNN; wrappers that act on a cell as a whole
+    are named, like this one, for what the cell then is: `Stacked`, `Bidirectional`.
+
+    Args:
+        cell: an `AffineCell`, such as any of those here, or `VariationalDropout` around one.
+        eps: added to each variance.
+
+    Attributes:
+        norms_ih: the norms of the input's product, one for each group of blocks,
+        norms_hh: and those of the state's.
+        norm_c: the norm of an LSTM's memory, or None.
+
+    Raises:
+        TypeError: if the cell has no products to act on.
+
+    Example:
+        >>> import numpy as np
+        >>> from tinygrad_rnn import nn
+        >>> cell = nn.LayerNormalized(nn.LSTMCell(3, 4, forget_bias=1.0, seed=0))
+        >>> output, (h, c) = nn.Recurrent(cell)(np.ones((5, 2, 3), "float32"))
+        >>> output.shape
+        (5, 2, 4)
+    """
+
+    def __init__(self, cell: Any, eps: float = 1e-5) -> None:
+        super().__init__(cell)
+        H, dtype = self.core.hidden_size, self.core.weight_hh.dtype
+
+        def norms() -> ModuleList:
+            sizes = (n * H for n in self.core.groups)
+            return ModuleList(LayerNorm(n, eps, bias=False, dtype=dtype) for n in sizes)
+
+        self.norms_ih, self.norms_hh = norms(), norms()
+        has_memory = isinstance(self.core, LSTMCell)
+        self.norm_c = LayerNorm(H, eps, dtype=dtype) if has_memory else None
+
+    def from_input(self, x: Any) -> Any:
+        """The input's product, normalised."""
+        return each(self.norms_ih, super().from_input(x))
+
+    def from_state(self, h: Any, group: int | None = None) -> Any:
+        """The state's product, or one group of its rows, normalised."""
+        a = super().from_state(h, group)
+        return each(self.norms_hh, a) if group is None else self.norms_hh[group](a)
+
+    def shown(self, c: Any) -> Any:
+        """The memory, normalised."""
+        c = super().shown(c)
+        return c if self.norm_c is None else self.norm_c(c)
+
+
+def each(norms: ModuleList, a: Any) -> Any:
+    """Features cut into parts, each by its own norm, and put together again."""
+    if len(norms) == 1:
+        return norms[0](a)
+    parts = split(a, [norm.weight.size for norm in norms], axis=-1)
+    return concatenate([norm(part) for norm, part in zip(norms, parts, strict=True)], axis=-1)

@@ -10,22 +10,31 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from tinygrad_rnn.compiler import scan
-from tinygrad_rnn.engine import Carrier, DtypeError, ShapeError, tensor
+from tinygrad_rnn.engine import Carrier, ShapeError, tensor
 from tinygrad_rnn.engine.nesting import mapped, structure
-from tinygrad_rnn.nn.arguments import as_input, check_dtype, check_probability, check_sizes
-from tinygrad_rnn.nn.cells import AffineCell, Carry, Cell, GRUCell, LSTMCell, RNNCell
+from tinygrad_rnn.nn.arguments import (
+    as_input,
+    check_dtype,
+    check_lengths,
+    check_probability,
+    check_reset,
+    check_sizes,
+)
+from tinygrad_rnn.nn.cells import AffineCell, Carry, Cell, RNNCell
 from tinygrad_rnn.nn.dropout import Dropout
+from tinygrad_rnn.nn.gru import GRUCell
 from tinygrad_rnn.nn.init import Seed
+from tinygrad_rnn.nn.lstm import LSTMCell
 from tinygrad_rnn.nn.module import Module
+from tinygrad_rnn.nn.wrappers import check_cell
 from tinygrad_rnn.ops import concatenate, stack
 
 
 class Recurrent(Module):
-    """Any one cell, run over a sequence.
+    """Any one cell, run over a sequence. With wrappers it is any network of cells.
 
     Args:
-        cell: a `Cell`.
+        cell: a `Cell`, bare or in wrappers.
         batch_first: whether batched input is (B, T, …) rather than (T, B, …).
         reverse: whether to read from the last step to the first; outputs stay in the order of
             the input.
@@ -43,15 +52,13 @@ class Recurrent(Module):
     """
 
     def __init__(self, cell: Cell, batch_first: bool = False, reverse: bool = False) -> None:
-        if not isinstance(cell, Cell):
-            raise TypeError(
-                f"Recurrent: got {type(cell).__name__}; expected a cell: subclass nn.Cell, or use "
-                "tg.scan for a plain step function"
-            )
+        check_cell("Recurrent", cell)
         self.cell = cell
         self.batch_first, self.reverse = batch_first, reverse
 
-    def forward(self, input: Any, hx: Carry = None, lengths: Any = None) -> tuple[Any, Carry]:
+    def forward(
+        self, input: Any, hx: Carry = None, lengths: Any = None, reset: Any = None
+    ) -> tuple[Any, Carry]:
         """Run the cell.
 
         Args:
@@ -60,13 +67,16 @@ class Recurrent(Module):
             hx: the carry to start from; the cell's initial one by default.
             lengths: (B,) integers: how many steps of each sequence there are. Outputs beyond
                 them are 0, and the carry is that of each sequence's own end.
+            reset: booleans, (T, B), or (B, T) if `batch_first`: true at the first step of each
+                document, for rows that hold several. No state passes from one to another.
 
         Returns:
             The outputs, laid out as the input, and the last carry.
 
         Raises:
-            ShapeError: if `input`, `hx` or `lengths` do not fit each other or the cell.
-            DtypeError: if a dtype does not fit the cell's.
+            ShapeError: if `input`, `hx`, `lengths` or `reset` do not fit each other or the cell.
+            DtypeError: if a dtype does not fit the cell's, `lengths` are not integers or `reset`
+                not booleans.
         """
         x = input if isinstance(input, Carrier) else tensor(input)
         if x.ndim < 2:
@@ -76,11 +86,11 @@ class Recurrent(Module):
             )
         swapped = self.batch_first and x.ndim > 2
         x = x.transpose(0, 1) if swapped else x
-        check_lengths("Recurrent", lengths, x.shape[0], x.shape[1:-1])
-        carry = self.cell.carry_from(hx, x.shape[1:-1])
-        carry, output = scan(
-            self.cell.recur, carry, self.cell.project(x), lengths=lengths, reverse=self.reverse
-        )
+        batch = x.shape[1:-1]
+        check_lengths("Recurrent", lengths, x.shape[0], batch)
+        reset = check_reset("Recurrent", reset, x.shape[0], batch, swapped)
+        carry = self.cell.carry_from(hx, batch)
+        carry, output = self.cell.run(carry, x, lengths=lengths, reset=reset, reverse=self.reverse)
         return mapped(lambda y: y.transpose(0, 1), output) if swapped else output, carry
 
     def extra_repr(self) -> str:
@@ -164,7 +174,9 @@ class RNNBase(Module):
         )
         return cell
 
-    def forward(self, input: Any, hx: Carry = None, lengths: Any = None) -> tuple[Any, Carry]:
+    def forward(
+        self, input: Any, hx: Carry = None, lengths: Any = None, reset: Any = None
+    ) -> tuple[Any, Carry]:
         """Run all layers over a batch of sequences, or one.
 
         Args:
@@ -175,26 +187,31 @@ class RNNBase(Module):
                 are. Outputs beyond them are 0, final states are those of each sequence's own
                 end, where its backward direction also starts. A sequence of length 0 keeps its
                 initial state.
+            reset: booleans, (T, B), or (B, T) if `batch_first`: true at the first step of each
+                document, for rows that hold several. There all layers start from the initial
+                state again, each direction at its own end of the document.
 
         Returns:
             The last layer's outputs, (T, B, directions · size), laid out as the input, and the
             final states, shaped as the initial ones.
 
         Raises:
-            ShapeError: if `input`, `hx` or `lengths` do not fit each other or the layer.
-            DtypeError: if a dtype is not that of the parameters, or `lengths` are not integers.
+            ShapeError: if `input`, `hx`, `lengths` or `reset` do not fit each other or the layer.
+            DtypeError: if a dtype is not that of the parameters, `lengths` are not integers or
+                `reset` not booleans.
         """
         x, batched = self.time_first(input)
-        check_lengths(type(self).__name__, lengths, x.shape[0], x.shape[1:2] if batched else ())
+        owner, batch = type(self).__name__, x.shape[1:2] if batched else ()
+        check_lengths(owner, lengths, x.shape[0], batch)
+        reset = check_reset(owner, reset, x.shape[0], batch, self.batch_first)
         starts = self.starts(hx, x.shape[1], batched)
         ends = []
         for layer in range(self.num_layers):
             x = self.dropout(x) if layer and self.dropout is not None else x
             outputs = []
             for reverse in self.directions:
-                cell = self.cell(layer, reverse)
-                carry, y = scan(
-                    cell.recur, next(starts), cell.project(x), lengths=lengths, reverse=reverse
+                carry, y = self.cell(layer, reverse).run(
+                    next(starts), x, lengths=lengths, reset=reset, reverse=reverse
                 )
                 ends.append(carry)
                 outputs.append(y)
@@ -417,33 +434,3 @@ class GRU(RNNBase):
 def suffix(layer: int, reverse: bool) -> str:
     """What follows a parameter's name in PyTorch: `_l0`, `_l1_reverse`."""
     return f"_l{layer}" + "_reverse" * reverse
-
-
-def check_lengths(owner: str, lengths: Any, T: int, batch: tuple[int, ...]) -> None:
-    """Refuse lengths that are not one integer in [0, T] for each sequence of the batch.
-
-    Raises:
-        DtypeError: if they are not integers.
-        ShapeError: if there are too many or too few, or one is out of range.
-    """
-    if lengths is None:
-        return
-    n = np.asarray(lengths)
-    if not batch:
-        raise ShapeError(
-            f"{owner}: got lengths and an input without a batch axis; cut the sequence instead, "
-            "with input[:length]"
-        )
-    if n.dtype.kind not in "iu" and n.size:
-        raise DtypeError(f"{owner}: got lengths of dtype {n.dtype}; expected integers")
-    if n.shape != batch:
-        raise ShapeError(
-            f"{owner}: got lengths of shape {n.shape}; expected {batch}: one for each sequence "
-            "along the input's batch axis"
-        )
-    outside = n[(n < 0) | (n > T)]
-    if outside.size:
-        raise ShapeError(
-            f"{owner}: got lengths {n.tolist()}, of which {outside.tolist()} are out of range; "
-            f"expected each in [0, {T}], since the input's time axis has {T} steps"
-        )

@@ -4,7 +4,7 @@ A kernel takes arrays and gives arrays. Its definition is a function in NumPy; b
 loop that says the same for Numba to compile:
 
     >>> import numpy as np
-    >>> from tinygrad_rnn.kernels.backend import KERNELS, backend, kernel
+    >>> from tinygrad_rnn.kernels.dispatch import KERNELS, backend, kernel
     >>> @kernel(pays=lambda x: x.size > 100_000, within=0)
     ... def square(x, /):
     ...     return x * x

@@ -7,8 +7,8 @@ import threading
 import numpy as np
 import pytest
 
-from tinygrad_rnn.kernels import backend as module
-from tinygrad_rnn.kernels.backend import KERNELS, backend, current_backend, jit, kernel
+from tinygrad_rnn.kernels import dispatch
+from tinygrad_rnn.kernels.dispatch import KERNELS, backend, current_backend, jit, kernel
 from tinygrad_rnn.kernels.elementary import sigmoid
 from tinygrad_rnn.kernels.scatter import scatter_add_rows
 
@@ -17,7 +17,7 @@ LARGE = 1 << 16
 
 @pytest.fixture
 def without_numba(monkeypatch):
-    monkeypatch.setattr(module, "numba_is_installed", lambda: False)
+    monkeypatch.setattr(dispatch, "numba_is_installed", lambda: False)
 
 
 @pytest.fixture
@@ -135,8 +135,8 @@ def test_everything_works_where_numba_is_missing():
 
 
 def test_numba_is_looked_up_without_importing_it():
-    module.numba_is_installed.cache_clear()
-    assert module.numba_is_installed()
+    dispatch.numba_is_installed.cache_clear()
+    assert dispatch.numba_is_installed()
 
 
 def test_a_loop_that_cannot_be_kept_on_disk_still_runs_with_a_warning():
