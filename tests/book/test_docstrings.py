@@ -98,5 +98,12 @@ def test_what_follows_a_list_item_belongs_to_it():
     )
 
 
+def test_an_item_begins_anew_after_text_that_followed_a_formula():
+    text = "1. First, $$a$$\n   and so on.\n2. Second."
+    assert displayed(text) == (
+        "1. First, \n\n    $$\n    a\n    $$\n\n    and so on.\n\n2. Second."
+    )
+
+
 def test_inline_math_is_left_alone():
     assert displayed("With $a$\nand $b$.") == "With $a$\nand $b$."

@@ -106,42 +106,80 @@ def test_the_extension_rewrites_a_module_and_what_is_in_it(tmp_path):
         assert kinds == ["text", "examples"]
 
 
-class TestThePages:
-    """Every name that is public stands on a page."""
+@pytest.fixture(scope="module")
+def documented():
+    """The dotted names of everything that some page shows."""
+    extensions = griffe.Extensions(Docstrings())
+    library = griffe.load("tinygrad_rnn", search_paths=[BOOK.root], extensions=extensions)
+    return {
+        member.canonical_path
+        for page in sorted((BOOK.docs / "reference").rglob("*.md"))
+        for target in re.findall(r"(?m)^::: tinygrad_rnn\.([\w.]+)$", page.read_text("utf-8"))
+        for shown in [library[target]]
+        for member in [shown, *(m for m in shown.members.values() if m.is_public)]
+    }
 
-    @pytest.fixture(scope="class")
-    def library(self):
-        extensions = griffe.Extensions(Docstrings())
-        return griffe.load("tinygrad_rnn", search_paths=[BOOK.root], extensions=extensions)
 
-    @pytest.fixture(scope="class")
-    def documented(self, library):
-        """The dotted names of everything that some page shows."""
-        return {
-            member.canonical_path
-            for page in sorted((BOOK.docs / "reference").rglob("*.md"))
-            for target in re.findall(r"(?m)^::: tinygrad_rnn\.([\w.]+)$", page.read_text("utf-8"))
-            for shown in [library[target]]
-            for member in [shown, *(m for m in shown.members.values() if m.is_public)]
-        }
-
-    @pytest.mark.parametrize("package", PACKAGES)
-    def test_what_a_package_offers_is_documented(self, package, documented):
-        offered = importlib.import_module(package)
-        names = [n for n in offered.__all__ if not inspect.ismodule(getattr(offered, n))]
-        missing = [name for name in names if not documented & set(places(offered, name))]
-        assert missing == [], f"no page under docs/reference shows these names of {package}"
-
-    def test_a_package_that_is_offered_has_a_page(self):
-        for name in tg.PACKAGES:
-            assert (BOOK.docs / "reference" / f"{name}.md").exists()
+@pytest.mark.parametrize("package", PACKAGES)
+def test_what_a_package_offers_is_on_a_page(package, documented):
+    offered = importlib.import_module(package)
+    names = [n for n in offered.__all__ if not inspect.ismodule(getattr(offered, n))]
+    missing = [name for name in names if not documented & set(places(offered, name))]
+    assert missing == [], f"no page under docs/reference shows these names of {package}"
 
 
 def places(package, name):
-    """Under which dotted names an object may be documented: where it is defined, or imported from."""
+    """Under which dotted names an object may be documented."""
     obj = getattr(package, name)
     yield f"{package.__name__}.{name}"
     yield f"{getattr(obj, '__module__', '')}.{getattr(obj, '__name__', name)}"
-    for module in list(sys.modules.values()):
+    for module in list(sys.modules.values()):  # a constant does not say where it was defined
         if getattr(module, "__name__", "").startswith("tinygrad_rnn.") and name in vars(module):
             yield f"{module.__name__}.{name}"
+
+
+def test_a_package_has_a_page():
+    for package in PACKAGES[1:]:
+        name = package.removeprefix("tinygrad_rnn.")
+        pages = BOOK.docs / "reference"
+        assert (pages / f"{name}.md").exists() or (pages / name / "index.md").exists()
+
+
+def test_a_module_shows_what_its_package_offers_and_no_more(tmp_path):
+    files = {
+        "__init__.py": "",
+        "shapes/__init__.py": (
+            "from house_.shapes.round import Circle\nfrom house_.shapes.square import square\n"
+            '__all__ = ["Circle", "square"]\n'
+        ),
+        "shapes/round.py": "class Circle: ...\nclass Arc: ...\n",
+        "shapes/square.py": "def square(): ...\ndef corner(): ...\n",
+        "shapes/lines.py": "def line(): ...\n",
+    }
+    for name, text in files.items():
+        path = tmp_path / "house_" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, "utf-8")
+    extensions = griffe.Extensions(Docstrings())
+    house = griffe.load("house_", search_paths=[tmp_path], extensions=extensions)
+    shown = {
+        f"{module}.{name}"
+        for module in ("round", "square", "lines")
+        for name, member in house[f"shapes.{module}"].members.items()
+        if member.is_public
+    }
+    assert shown == {"round.Circle", "square.square", "lines.line"}
+
+
+def test_a_function_may_bear_the_name_of_its_module(tmp_path):
+    for name, text in {
+        "__init__.py": "",
+        "core/__init__.py": 'from yard_.core.gate import gate\n__all__ = ["gate"]\n',
+        "core/gate.py": "def gate(): ...\ndef hinge(): ...\n",
+    }.items():
+        path = tmp_path / "yard_" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, "utf-8")
+    yard = griffe.load("yard_", search_paths=[tmp_path], extensions=griffe.Extensions(Docstrings()))
+    members = yard["core"].modules["gate"].members
+    assert [name for name, member in members.items() if member.is_public] == ["gate"]

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from tinygrad_rnn.kernels import classification, convolution, elementary, optimizer, scatter
+from tinygrad_rnn.kernels import classification, elementary, optimizer, pooling, scatter
 from tinygrad_rnn.kernels.dispatch import KERNELS
 
-MODULES = [classification, convolution, elementary, optimizer, scatter]
+MODULES = [classification, elementary, optimizer, pooling, scatter]
 RATE = 0.01
 
 
@@ -22,16 +22,20 @@ def indices(low, high, *shape):
     return lambda rng: rng.integers(low, high, shape)
 
 
+CLASSIFIED = [
+    (normal(9, 37), indices(0, 37, 9), positive(9), positive(37), 0.0),
+    (normal(9, 37), indices(0, 37, 9), positive(9), positive(37), 0.3),
+    (normal(9, 6), indices(-9, -1, 9), lambda rng: np.zeros(9), positive(6), 0.1),
+    (normal(0, 6), indices(0, 1, 0), positive(0), positive(6), 0.0),
+    (normal(4, 0), indices(0, 1, 4), lambda rng: np.zeros(4), positive(0), 0.0),
+]
+
 # For each kernel its calls; an array is described by how it is drawn.
 CALLS = {
     "softmax_rows": [(normal(5, 37),), (normal(3, 1),), (normal(0, 4),), (normal(4, 0),)],
     "log_softmax_rows": [(normal(5, 37),), (normal(3, 1),), (normal(0, 4),), (normal(4, 0),)],
-    "softmax_cross_entropy": [
-        (normal(9, 37), indices(0, 37, 9), positive(9), positive(37), 0.0),
-        (normal(9, 37), indices(0, 37, 9), positive(9), positive(37), 0.3),
-        (normal(9, 6), indices(-9, -1, 9), lambda rng: np.zeros(9), positive(6), 0.1),
-        (normal(0, 6), indices(0, 1, 0), positive(0), positive(6), 0.0),
-    ],
+    "cross_entropy_rows": CLASSIFIED,
+    "cross_entropy_slopes": CLASSIFIED,
     "largest_met": [
         (normal(6, 20), indices(0, 20, 4, 7)),
         (lambda rng: rng.integers(0, 2, (6, 20)) * 1.0, indices(0, 20, 4, 7)),

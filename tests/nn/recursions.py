@@ -89,9 +89,15 @@ def gradcheck(cell, steps=2, **options):
     tg.gradcheck(loss, x, *carry, *(p.data for p in cell.parameters()), order=2)
 
 
-def traced(cell, carry, x):
-    """One step by the program of ops that it is, as a compiler sees it, and by itself."""
-    nest = (carry, x)
+def assert_traceable(cell, batch=B):
+    """A step is a program of ops in carry, input and parameters, and of nothing else."""
+    x = tg.tensor(np.ones((1, batch, D), "float32"))
+    xs = cell.project(x, *cell.noise(1, batch))
+    nest = (carry_of(cell, batch), mapped(lambda s: s[0], xs))
     arrays = [s.data for s in leaves(nest)]
-    program = trace(lambda *xs: cell.recur(*rebuilt(nest, xs)), *arrays)
-    return program, program(*arrays), mapped(lambda s: s.data, cell.recur(carry, x))
+    program = trace(lambda *given: cell.recur(*rebuilt(nest, given)), *arrays)
+    assert all(w.requires_grad for w in program.captured.values())
+    operands = [x for line in program.lines for x in line.operands]
+    assert not any(isinstance(x, np.ndarray) for x in operands)
+    for a, b in zip(leaves(program(*arrays)), leaves(cell.recur(*nest)), strict=True):
+        np.testing.assert_allclose(a, b.data, rtol=1e-6)

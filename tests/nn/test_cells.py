@@ -13,14 +13,14 @@ from tests.nn.recursions import (
     H,
     P,
     assert_equal,
+    assert_traceable,
     carry_of,
     gradcheck,
     run,
     summed,
-    traced,
 )
 from tinygrad_rnn import nn
-from tinygrad_rnn.engine.nesting import leaves
+from tinygrad_rnn.compiler import trace
 
 CELLS = {
     "RNN tanh": lambda **k: nn.RNNCell(D, H, **k),
@@ -71,12 +71,7 @@ def test_first_and_second_derivatives_agree_with_finite_differences(make, bias):
 
 @all_cells
 def test_a_step_is_a_program_of_ops_that_a_compiler_can_read(make):
-    cell = make(seed=0)
-    x = cell.project(tg.tensor(np.ones((B, D), "float32")))
-    program, by_program, by_itself = traced(cell, carry_of(cell), x)
-    for a, b in zip(leaves(by_program), leaves(by_itself), strict=True):
-        assert np.array_equal(a, b)
-    assert {*program.captured.values()} <= {*cell.parameters()}
+    assert_traceable(make(seed=0))
 
 
 @all_cells
@@ -176,3 +171,49 @@ def test_a_cell_without_its_two_methods_says_which_to_define():
 )
 def test_the_repr_shows_sizes_and_unusual_options(cell, text):
     assert repr(cell).startswith(text)
+
+
+@all_cells
+@pytest.mark.parametrize("batch", [(), (1,), (0,)], ids=str)
+@pytest.mark.parametrize("steps", [0, 1])
+def test_sequences_may_be_short_alone_or_missing(make, batch, steps):
+    cell = make(dtype="float64", seed=0)
+    carry = carry_of(cell, batch)
+    output, end = nn.Recurrent(cell)(np.ones((steps, *batch, D)), carry)
+    assert output.shape == (steps, *batch, flat(end)[0].shape[-1])
+    expected = cell(np.ones((*batch, D)), carry) if steps else carry
+    for a, b in zip(flat(expected), flat(end), strict=True):
+        assert np.array_equal(a.data, b.data)
+
+
+class Noisy(nn.Cell):
+    """Adds noise to what it sees, drawn as the contract of `Cell` has it."""
+
+    def __init__(self, seed):
+        self.generator = np.random.default_rng(seed)
+
+    def initial(self, *batch):
+        return tg.tensor(np.zeros((*batch, D)))
+
+    def noise(self, T, *batch):
+        return (tg.tensor(self.generator.normal(size=(T, *batch, D))),)
+
+    def project(self, x, noise):
+        return x + noise
+
+    def recur(self, h, x):
+        h = 0.5 * h + x
+        return h, h
+
+
+def test_noise_is_drawn_once_for_a_sequence_and_anew_for_a_step_by_itself():
+    rng, cell = np.random.default_rng(0), Noisy(0)
+    _, h = nn.Recurrent(cell)(np.zeros((2, B, D)))
+    first, second = rng.normal(size=(2, B, D))
+    np.testing.assert_allclose(h.data, 0.5 * first + second)
+    np.testing.assert_allclose(cell(np.zeros((B, D))).data, rng.normal(size=(1, B, D))[0])
+
+
+def test_a_step_that_draws_is_not_traced():
+    with pytest.raises(tg.GraphError, match="Noisy: step draws noise, so it cannot be traced"):
+        trace(Noisy(0).step, np.zeros((B, D)), np.zeros((B, D)))

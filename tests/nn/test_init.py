@@ -106,3 +106,46 @@ def test_filling_between_forward_and_backward_is_noticed():
     init.zeros_(w)
     with pytest.raises(tg.GraphError, match="overwritten"):
         y.backward()
+
+
+@pytest.mark.parametrize(
+    "rnn",
+    [
+        nn.RNNCell(3, 4, nonlinearity="relu"),
+        nn.RNN(3, 4, 2, "relu", bidirectional=True),
+        nn.RNN(3, 4, nonlinearity="relu", bias=False),
+    ],
+    ids=repr,
+)
+def test_an_irnn_starts_from_the_identity(rnn):
+    assert init.irnn_(rnn, 0.5, 0.01, seed=0) is rnn
+    for name, x in rnn.named_parameters():
+        if name.startswith("weight_ih"):
+            assert 0.001 < x.data.std() < 0.02
+        else:
+            assert np.array_equal(x.data, np.eye(4) / 2 if "weight" in name else np.zeros(4))
+
+
+def test_an_irnn_remembers_what_is_positive_and_so_does_its_gradient():
+    rnn = init.irnn_(nn.RNN(3, 4, nonlinearity="relu"), seed=0)
+    h = tg.tensor(np.arange(1, 5).reshape(1, 1, 4), dtype="float32", requires_grad=True)
+    _, end = rnn(np.zeros((100, 1, 3), "float32"), h)
+    end.sum().backward()
+    assert np.array_equal(end.data, h.data)
+    assert (h.grad.data == 1).all()
+
+
+def test_the_seed_of_an_irnn_decides():
+    first, same, other = (
+        init.irnn_(nn.RNNCell(3, 4, nonlinearity="relu"), seed=seed).weight_ih.data
+        for seed in (1, np.random.default_rng(1), 2)
+    )
+    assert np.array_equal(first, same)
+    assert not np.array_equal(first, other)
+
+
+def test_what_can_be_no_irnn_is_refused():
+    with pytest.raises(ValueError, match=r"irnn_: got RNN with nonlinearity='tanh'; make it with "):
+        init.irnn_(nn.RNN(3, 4))
+    with pytest.raises(TypeError, match=r"irnn_: got GRUCell; expected nn\.RNNCell or nn\.RNN, wh"):
+        init.irnn_(nn.GRUCell(3, 4))

@@ -94,10 +94,8 @@ def test_the_derivation_is_what_the_engine_computes(options):
         w_i_bar = w_i_bar + np.sum(delta_i * memory[t], axis=0)
         w_f_bar = w_f_bar + np.sum(delta_f * memory[t], axis=0)
         w_o_bar = w_o_bar + np.sum(delta_o * cs[t], axis=0)
-        gates = (
-            [delta_f, delta_g, delta_o] if cell.coupled else [delta_i, delta_f, delta_g, delta_o]
-        )
-        delta = np.concatenate(gates, axis=1)
+        rows = [delta_i, delta_f, delta_g, delta_o][cell.coupled :]
+        delta = np.concatenate(rows, axis=1)
         deltas.insert(0, delta)
     recursion = {
         "weight_ih": summed(deltas, x),

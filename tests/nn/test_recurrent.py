@@ -5,6 +5,7 @@ Outputs and gradients over the whole grid of options are compared with PyTorch's
 """
 
 import copy
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -106,6 +107,36 @@ def test_a_sequence_of_length_zero_keeps_its_initial_state_and_passes_its_gradie
     sum((s * s).sum() for s in flat(final)).backward()
     for start in flat(hx):
         assert_close(start.grad, 2 * start.data)
+
+
+@all_layers
+@pytest.mark.parametrize("batch_first", [False, True])
+def test_documents_in_one_row_are_each_document_alone(make, batch_first):
+    layer = double(make, bidirectional=True, batch_first=batch_first)
+    x, hx = drawn(T, B, D), states_of(layer)
+    marks = np.zeros((T, B), bool)
+    marks[[0, 2, 1, 4], [0, 0, 1, 1]] = True
+    given = (x.swapaxes(0, 1), marks.T) if batch_first else (x, marks)
+    output, _ = layer(given[0], hx, reset=given[1])
+    output = output.data.swapaxes(0, 1) if batch_first else output.data
+    for b in range(B):
+        borders = [0, *(t for t in range(1, T) if marks[t, b]), T]
+        for first, last in pairwise(borders):
+            document = x[first:last, b : b + 1]
+            alone, _ = layer(document.swapaxes(0, 1) if batch_first else document, only(hx, b))
+            alone = alone.data.swapaxes(0, 1) if batch_first else alone.data
+            assert_close(output[first:last, b : b + 1], alone, f"{first} to {last} of {b}")
+
+
+@all_layers
+def test_no_gradient_passes_from_a_document_to_the_one_before(make):
+    layer = double(make)
+    x, hx = tg.tensor(drawn(T, 1, D), requires_grad=True), states_of(layer, batch=1)
+    marks = np.arange(T)[:, None] == 3
+    layer(x, hx, reset=marks)[0][3:].sum().backward()
+    assert (x.grad.data[:3] == 0).all()
+    assert (x.grad.data[3:] != 0).any()
+    assert all((s.grad.data != 0).any() for s in flat(hx)[:1])
 
 
 @all_layers
@@ -417,6 +448,22 @@ def zeros(*shape):
             "RNN: got lengths and an input without a batch axis; cut the sequence instead, with "
             "input[:length]",
         ),
+        (
+            lambda: nn.RNN(D, H)(ONES[:, 0], reset=np.zeros(T, bool)),
+            "RNN: got reset and an input without a batch axis; give it one, with input[:, None]",
+        ),
+        (
+            lambda: nn.GRU(D, H)(ONES, reset=np.zeros((B, T), bool)),
+            "GRU: got reset of shape (4, 5); expected (5, 4): one mark for each step of each "
+            "sequence, laid out as the input",
+        ),
+        (
+            lambda: nn.Recurrent(nn.GRUCell(D, H), batch_first=True)(
+                ONES.swapaxes(0, 1), reset=np.zeros((T, B), bool)
+            ),
+            "Recurrent: got reset of shape (5, 4); expected (4, 5): one mark for each step of each "
+            "sequence, laid out as the input",
+        ),
     ],
 )
 def test_shapes_that_do_not_fit_are_refused_by_name(call, says):
@@ -432,6 +479,8 @@ def test_dtypes_that_do_not_fit_are_refused():
         nn.GRU(D, H)(ONES, drawn(1, B, H))
     with pytest.raises(tg.DtypeError, match="RNN: got lengths of dtype float64; expected integers"):
         nn.RNN(D, H)(ONES, lengths=[1.0] * B)
+    with pytest.raises(tg.DtypeError, match="LSTM: got reset of dtype int64; expected booleans"):
+        nn.LSTM(D, H)(ONES, reset=np.zeros((T, B), int))
 
 
 @pytest.mark.parametrize(

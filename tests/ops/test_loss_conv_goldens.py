@@ -5,7 +5,6 @@ import pytest
 
 import tinygrad_rnn as tg
 from tests.ops.generate_loss_conv_goldens import FILE, calls, differentiated, reals
-from tinygrad_rnn.ops import conv, loss
 
 CALLS = list(calls())
 with np.load(FILE) as file:
@@ -28,7 +27,7 @@ def made(name, inputs):
 @pytest.mark.parametrize("i", range(len(CALLS)), ids=map(said, CALLS))
 def test_options_mean_what_they_mean_in_pytorch(i):
     name, inputs, options = CALLS[i]
-    f = getattr(conv, name, None) or getattr(loss, name)
+    f = getattr(tg, name)
     xs = made(name, inputs)
     y = f(*xs.values(), **options)
     close(y.data, GOLDENS[f"{i}/y"])

@@ -4,13 +4,10 @@ import numpy as np
 import pytest
 
 import tinygrad_rnn as tg
+from tests.ops.leaves import leaf
 from tinygrad_rnn.engine import ShapeError
 
 Z = np.random.default_rng(0).standard_normal((2, 3, 4))
-
-
-def leaf(x, dtype=np.float64):
-    return tg.tensor(x, dtype=dtype, requires_grad=True)
 
 
 class TestSoftmax:

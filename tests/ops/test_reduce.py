@@ -1,16 +1,12 @@
 """Reductions against NumPy, over random shapes, axes and layouts, and at their edges."""
 
-import math
-
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 
 import tinygrad_rnn as tg
-
-quick = settings(max_examples=40, deadline=None)
+from tests.ops.reductions import gradient, layouts, quick, reductions
 
 NUMPY = {
     "sum": np.sum,
@@ -22,39 +18,6 @@ NUMPY = {
     "min": np.min,
     "logsumexp": lambda x, axis, keepdims: np.log(np.sum(np.exp(x), axis=axis, keepdims=keepdims)),
 }
-
-
-@st.composite
-def layouts(draw, least=1, axes=(0, 3)):
-    """An array of distinct values with any strides, some of them negative."""
-    shape = draw(hnp.array_shapes(min_dims=axes[0], max_dims=axes[1], min_side=least, max_side=4))
-    order = draw(st.permutations(range(len(shape))))
-    steps = [draw(st.sampled_from([1, 2, -1, -2])) for _ in shape]
-    wide = np.random.default_rng(0).permutation(math.prod(shape) * 2 ** len(shape))
-    wide = wide.reshape([2 * n for n in shape]) / wide.size - 0.4
-    picked = wide[tuple(slice(None, None, s) for s in steps)]
-    return picked[tuple(slice(n) for n in shape)].transpose(order)
-
-
-def some_axes(ndim):
-    one = st.integers(-ndim, ndim - 1) if ndim else st.just(())
-    several = st.sets(st.integers(0, ndim - 1)) if ndim else st.just(set())
-    return st.none() | one | several.map(lambda s: tuple(a - ndim * (a % 2) for a in sorted(s)))
-
-
-@st.composite
-def reductions(draw, least=1):
-    """An array, axes to fold, and whether to keep them."""
-    x = draw(layouts(least))
-    return x, draw(some_axes(x.ndim)), draw(st.booleans())
-
-
-def gradient(f, x, g=None):
-    """The cotangent of x for a cotangent of f(x), of ones unless told."""
-    x = tg.tensor(x, dtype=np.float64, requires_grad=True)
-    y = f(x)
-    y.backward(np.ones(y.shape) if g is None else g)
-    return x.grad.data
 
 
 class TestAgainstNumPy:
@@ -91,12 +54,9 @@ class TestAgainstNumPy:
 
     @given(layouts(axes=(1, 3)), st.data())
     @quick
-    def test_cumsum_and_the_places_of_extremes(self, x, data):
+    def test_running_sums_are_those_of_numpy(self, x, data):
         axis = data.draw(st.none() | st.integers(-x.ndim, x.ndim - 1))
         np.testing.assert_array_equal(tg.cumsum(x, axis), np.cumsum(x, axis))
-        np.testing.assert_array_equal(tg.Tensor(x).argmax(axis).data, np.argmax(x, axis))
-        np.testing.assert_array_equal(tg.argmin(x, axis, keepdims=True),
-                                      np.argmin(x, axis, keepdims=True))  # fmt: skip
 
     def test_functions_of_arrays_give_arrays(self):
         assert type(tg.sum(np.ones((2, 3)), axis=0)) is np.ndarray
@@ -109,39 +69,6 @@ class TestAgainstNumPy:
     def test_a_number_folds_along_the_axis_that_it_does_not_have_as_in_numpy(self):
         for name in ("sum", "mean", "var", "max", "prod"):
             assert gradient(lambda t, name=name: getattr(t, name)(axis=0), 2.0).shape == ()
-
-
-class TestExtremes:
-    @pytest.mark.parametrize("name", ["max", "min"])
-    def test_ties_share_the_cotangent_evenly(self, name):
-        x = np.array([[5.0, 5.0, 5.0, 5.0], [1.0, 5.0, 1.0, 5.0]])
-        g = gradient(lambda t: getattr(t, name)(axis=1), x)
-        rows = [[0.25] * 4, [0.0, 0.5, 0.0, 0.5] if name == "max" else [0.5, 0.0, 0.5, 0.0]]
-        np.testing.assert_array_equal(g, rows)
-
-    @given(hnp.arrays(np.float64, (3, 4), elements=st.integers(0, 2)))
-    @quick
-    def test_what_arrives_adds_up_to_what_was_sent(self, x):
-        for f in (lambda t: t.max(axis=0), lambda t: t.min(axis=0), lambda t: t.norm(np.inf, 0)):
-            total = gradient(f, x + 1).sum(axis=0)
-            np.testing.assert_allclose(total, np.ones(4), rtol=1e-15)
-
-    def test_infinities_are_extremes_like_others(self):
-        x = np.array([-np.inf, -np.inf])
-        np.testing.assert_array_equal(gradient(lambda t: t.max(), x), [0.5, 0.5])
-
-    def test_nan_wins(self):
-        assert np.isnan(tg.max(np.array([1.0, np.nan])))
-        assert np.isnan(tg.min(np.array([1.0, np.nan])))
-
-    def test_the_first_of_several_is_where_the_extreme_is(self):
-        assert tg.argmax(np.array([1, 3, 3])) == 1
-        assert tg.argmin(np.array([1, 0, 0])) == 1
-
-    def test_places_have_no_gradient(self):
-        x = tg.tensor([1.0, 2.0], requires_grad=True)
-        assert not x.argmax().requires_grad
-        assert x[x.argmax()].item() == 2.0
 
 
 class TestProducts:
@@ -244,10 +171,6 @@ class TestMisuse:
         expected = r"sum: got x float32 \(2, 3\); axis 2 is out of bounds"
         with pytest.raises(tg.ShapeError, match=expected):
             tg.tensor(np.ones((2, 3), np.float32)).sum(axis=2)
-
-    def test_argmax_looks_along_one_axis(self):
-        with pytest.raises(tg.DtypeError, match=r"got axis \(0, 1\); expected one axis, or None"):
-            tg.argmax(np.ones((2, 3)), axis=(0, 1))
 
     def test_a_product_of_others_needs_others(self):
         with pytest.raises(tg.ShapeError, match="needs an axis to multiply along"):

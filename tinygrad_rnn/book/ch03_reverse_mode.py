@@ -75,14 +75,17 @@ def three_uses(x):
         1. Three copies of $x$ take part. Give each a name of its own, $x_1 = x_2 = x_3 = x$, so
            that $y = x_1 x_2 + x_3$.
         2. Each copy, moved alone, moves the output by its own partial derivative,
-           $$\frac{\partial y}{\partial x_1} = x_2, \qquad
-             \frac{\partial y}{\partial x_2} = x_1, \qquad
+           $$\frac{\partial y}{\partial x_1} = x_2, \quad
+             \frac{\partial y}{\partial x_2} = x_1, \quad
              \frac{\partial y}{\partial x_3} = 1.$$
         3. They are copies: when $x$ moves by $dx$, all three move by $dx$. To first order their
            effects add,
            $$dy = x_2\,dx + x_1\,dx + 1\,dx.$$
         4. So $x$ receives one share of the output's cotangent $\bar y$ from each copy,
-           $$\bar x = \bar y\,x_2 + \bar y\,x_1 + \bar y = \bar y\,(2x + 1).$$
+           $$\begin{aligned}
+             \bar x &= \bar y\,x_2 + \bar y\,x_1 + \bar y \\
+                    &= \bar y\,(2x + 1).
+             \end{aligned}$$
     """
     return x * x + x
 
@@ -506,15 +509,17 @@ def sweep(order, exponents, kind=float):
     return np.array(right)
 
 
-fine = np.arange(-15, 0.01, 0.25)
-coarse = np.arange(-7, 0.01, 0.25)
+exponents = np.arange(-15, 0.01, 0.25)
+not_tiny = exponents[exponents >= -7]  # below that, a step in float32 is lost altogether
+in_single = np.full(len(exponents), np.nan)
+in_single[exponents >= -7] = sweep(4, not_tiny, np.float32)
 vees = {
-    "forward": {"exponent": fine, "digits": sweep(1, fine)},
-    "central": {"exponent": fine, "digits": sweep(2, fine)},
-    "fourth": {"exponent": fine, "digits": sweep(4, fine)},
-    "single": {"exponent": coarse, "digits": sweep(4, coarse, np.float32)},
+    "forward": sweep(1, exponents),
+    "central": sweep(2, exponents),
+    "fourth": sweep(4, exponents),
+    "single": in_single,
 }
-best = {name: float(v["digits"].max()) for name, v in vees.items()}
+best = {name: float(np.nanmax(right)) for name, right in vees.items()}
 
 
 def draw_vees(data):
@@ -525,13 +530,13 @@ def draw_vees(data):
         ("fourth", LIGHT.value, "-", "fourth order", (1.5e-4, 1.2e-14)),
         ("single", LIGHT.purple, (0, (1.5, 1.2)), "fourth order in float32", (4e-8, 0.25)),
     ]:
-        h, e = 10.0 ** data[name]["exponent"], 10.0 ** -data[name]["digits"]
-        k = int(np.argmin(e))
+        h, e = 10.0 ** data["exponent"], 10.0 ** -data[name]
+        k = int(np.nanargmin(e))
         axes.plot(h, e, color=colour, linestyle=dash)
         axes.plot(h[k], e[k], "o", color=colour, markersize=7)
         axes.text(x, y, label, color=colour, ha="right", va="center")
-    for x, y, power in [(3e-6, 3e-5, "h"), (1.6e-4, 6e-8, "h²"), (7e-3, 3e-8, "h⁴")]:
-        axes.text(x, y, f"∝ {power}", color=LIGHT.muted, ha="right", va="center")
+    for x, y, power in [(1.2e-6, 3e-5, "h"), (7e-5, 6e-8, "h²"), (1.3e-2, 2e-9, "h⁴")]:
+        axes.text(x, y, f"∝ {power}", color=LIGHT.muted, va="center")
     axes.text(3e-12, 1e-3, "rounding, ∝ 1 / h", color=LIGHT.muted, ha="left", va="center")
     axes.axhline(10.0 ** -data["reverse"], color=LIGHT.cotangent, linewidth=2.4)
     axes.text(2e-15, 5e-16, "reverse mode: no step to choose", color=LIGHT.cotangent, va="bottom")
@@ -548,7 +553,7 @@ def draw_vees(data):
 chapter.figure(
     "vee",
     draw_vees,
-    data={**vees, "reverse": reverse_digits},
+    data={"exponent": exponents, **vees, "reverse": reverse_digits},
     band=Within(0.5),
     alt="Relative error against step size on logarithmic axes. Forward, central and fourth-order "
     "differences in float64 and fourth order in float32 each draw a V: rounding on the left, "
@@ -561,9 +566,8 @@ chapter.figure(
 
 def bottom(name, order, epsilon):
     """Where a V is lowest, measured and as the derivation has it."""
-    exponents, right = vees[name]["exponent"], vees[name]["digits"]
     step = math.log10(epsilon) / (order + 1)
-    return [float(exponents[right.argmax()]), step, float(right.max()), -order * step]
+    return [exponents[np.nanargmax(vees[name])], step, best[name], -order * step]
 
 
 double, single = np.finfo(np.float64).eps, np.finfo(np.float32).eps
@@ -635,7 +639,7 @@ engine_price = chapter.metric("engine_price", price_data["numbers"]["engine"][-1
 array_price = chapter.metric("array_price", price_data["arrays"]["price"][-1], band=(0.8, 9))
 baseline = chapter.metric("baseline_evaluations", int(inputs[-1] + 1))
 chapter.metric("baseline_digits", best["forward"], band=(7, 9))
-at_step = float(vees["fourth"]["digits"][fine == -3][0])
+at_step = vees["fourth"][exponents == -3][0]
 chapter.metric("gradcheck_digits", at_step, band=(10.5, 12.5))
 
 
@@ -673,8 +677,8 @@ chapter.figure(
     alt="The price of a gradient against the number of inputs, on logarithmic axes. Bumping rises "
     "along n + 1. The toy stays near 12 evaluations and the library near 25 from one input to a "
     "thousand; on arrays the library falls from there to about 2 at a million inputs.",
-    caption="Dots are measured. Bumping pays for every input; one backward pass costs a few "
-    "evaluations, however many inputs there are.",
+    caption="Dots are measured. Bumping pays for every input; one backward pass costs the same, "
+    "however many inputs there are.",
 )
 
 # %% [markdown]

@@ -911,12 +911,12 @@ chapter.figure(
     "good: it passes the best compressor within seconds.",
 )
 
-# --8<-- [start:guard]
-for stream in (data.TextStream(read, 16, 32), Unshifted(read, 16, 32)):
-    given, wanted = stream.read()
-    follows = np.array_equal(given[1:], wanted[:-1])
-    print(f"{type(stream).__name__}: each target is the next input: {follows}")
-# --8<-- [end:guard]
+with chapter.output("guarded"):
+    # --8<-- [start:guard]
+    for stream in (data.TextStream(read, 16, 32), Unshifted(read, 16, 32)):
+        given, wanted = stream.read()
+        print(f"{type(stream).__name__:10}", np.array_equal(given[1:], wanted[:-1]))
+    # --8<-- [end:guard]
 
 # %% [markdown]
 # ## Exercises
@@ -1024,7 +1024,8 @@ with chapter.output("counted", exact=False):
         ids = letters.encode(word)
         counter = Hello()
         loss = descend(counter, data.one_hot(ids[:-1], 4, dtype="float64"), ids[1:], steps=800)[-1]
-        print(f"{k} times l: {spells(counter, word)!s:5}   loss {loss:.3f}")
+        pairs = bits_without_memory(word) * math.log(2)
+        print(f"{k} l: {spells(counter, word)!s:5}  loss {loss:.3f}, of a table {pairs:.3f}")
     # --8<-- [end:count]
 
 # %% [markdown]

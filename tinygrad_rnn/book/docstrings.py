@@ -137,6 +137,8 @@ def displayed(text: str) -> str:
             item = re.match(r"(\s*)(\d+\.|[-*])\s", line)
             if item:
                 inner = item[1] + "    "
+                if i and lines[-1]:
+                    lines.append("")  # or Markdown takes the item for more of the paragraph
             elif after_blank and line and not line[0].isspace():
                 inner = ""
             after_blank = not line.strip()

@@ -62,7 +62,7 @@ def publish(package: griffe.Module) -> None:
         elif isinstance(member, griffe.Module) and name in member.members:  # `tensor` of `tensor`
             offered.setdefault(member.path, []).append(name)
     for member in package.members.values():
-        if isinstance(member, griffe.Module) and member.path in offered and not member.exports:
+        if isinstance(member, griffe.Module) and member.path in offered:
             member.exports = list(offered[member.path])
 
 

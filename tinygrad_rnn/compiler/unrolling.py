@@ -65,6 +65,7 @@ def scan(
     fresh = None if reset is None else reset_masks(reset, T)
     if T == 0:
         return init, empty_outputs(step, init, xs)
+    # --8<-- [start:loop]
     carry, outputs = init, []
     order = range(T - 1, -1, -1) if reverse else range(T)
     frames = list(time_slices(xs))
@@ -79,6 +80,7 @@ def scan(
             y = mapped(lambda leaf, t=t: where(column(alive[t], leaf), leaf, 0.0), y)
         outputs.append(y)
     return carry, stacked(outputs[::-1] if reverse else outputs)
+    # --8<-- [end:loop]
 
 
 def time_steps(xs: Nest) -> int:

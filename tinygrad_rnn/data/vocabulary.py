@@ -143,9 +143,11 @@ class Vocabulary:
                 f"{token!r} is not among the vocabulary's {len(self)} names and oov_buckets is 0; "
                 "build the vocabulary with oov_buckets=1 or more to encode unseen tokens"
             )
+        # --8<-- [start:bucket]
         # Python salts hash() anew in each process; a saved model needs the same bucket tomorrow.
         digest = hashlib.blake2b(token.encode("utf-8", "surrogatepass"), digest_size=8).digest()
         return len(self.specials) + int.from_bytes(digest, "little") % self.oov_buckets
+        # --8<-- [end:bucket]
 
     def encode(self, tokens: Iterable[str]) -> NDArray[np.int64]:
         """The ids of a sequence of tokens.

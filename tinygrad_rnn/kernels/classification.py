@@ -5,8 +5,7 @@ Every row is shifted by its largest entry first, so that no exponential overflow
 $$ p_c = \frac{e^{z_c - m}}{s}, \qquad s = \sum_k e^{z_k - m}, \qquad
    \log p_c = (z_c - m) - \log s, \qquad m = \max_k z_k. $$
 
-One walk over a row computes the loss and the gradient that it will need, while the row is in the
-cache.
+A loop walks over a row several times while it is in the cache, and over the matrix once.
 """
 
 from typing import Any
@@ -56,6 +55,15 @@ def weighted_total(row: Array, weights: Array, m: Any) -> Any:
     s = row.dtype.type(0)
     for c in range(row.size):
         s += weights[c] * (row[c] - m)
+    return s
+
+
+@inlined(reassociate=True)
+def exp_total(row: Array, m: Any) -> Any:
+    r"""$\sum_c e^{z_c - m}$, in whatever order is fastest."""
+    s = row.dtype.type(0)
+    for c in range(row.size):
+        s += exp(row[c] - m)
     return s
 
 
@@ -131,24 +139,23 @@ def _log_softmax_rows_loop(z: Array) -> Array:
 
 
 @kernel(pays=lambda z, *rest: z.size >= LARGE, within=32)
-def softmax_cross_entropy(
+def cross_entropy_rows(
     z: Array,
     targets: Indices,
     row_weights: Array,
     class_weights: Array,
     smoothing: float,
     /,
-) -> tuple[Array, Array]:
-    r"""Each row's cross-entropy against its target class, and the gradient in the logits.
+) -> Array:
+    r"""Each row's cross-entropy against its target class.
 
     With row weight $r$, class weights $w$, target $t$ and smoothing $\varepsilon$, the target
     distribution is $q_c = (1 - \varepsilon)[c = t] + \varepsilon / V$, and
 
-    $$ \ell = -r \sum_c w_c\, q_c \log p_c, \qquad
-       \frac{\partial \ell}{\partial z_c} = r \Big(p_c \sum_k w_k q_k - w_c\, q_c\Big). $$
+    $$ \ell = -r \sum_c w_c\, q_c \log p_c. $$
 
-    A row of weight 0 is not looked at, neither its logits nor its target: its loss and its gradient
-    are 0. That is how rows are ignored.
+    A row of weight 0 is not looked at, neither its logits nor its target: its loss is 0. That is
+    how rows are ignored.
 
     Args:
         z: `(N, V)`, the logits.
@@ -158,57 +165,110 @@ def softmax_cross_entropy(
         smoothing: Between 0 and 1.
 
     Returns:
-        The losses `(N,)`, and their gradients in the logits `(N, V)`.
+        The losses, `(N,)`.
 
     Raises:
         IndexError: If the target of a row that counts is not a class.
 
     Example:
         >>> z, ones = np.zeros((1, 2)), np.ones(2)
-        >>> softmax_cross_entropy(z, np.array([1]), ones[:1], ones, 0.0)
-        (array([0.69314718]), array([[ 0.5, -0.5]]))
+        >>> cross_entropy_rows(z, np.array([1]), ones[:1], ones, 0.0)
+        array([0.69314718])
     """
-    counts = row_weights != 0
-    targets = np.where(counts, targets, 0)
-    if ((targets < 0) | (targets >= z.shape[1])).any() and counts.any():
-        raise IndexError("a target is not one of the classes")
-    losses, gradient = np.zeros(len(z), z.dtype), np.zeros_like(z)
-    r, t, rows = row_weights[counts], targets[counts], np.arange(counts.sum())
+    losses = np.zeros(len(z), z.dtype)
+    counts, t, hit, spread = shares(z, targets, row_weights, class_weights, smoothing)
     log_p = log_softmax_rows.reference(z[counts])
-    hit, spread = r * (1 - smoothing) * class_weights[t], smoothing / max(z.shape[1], 1)
-    losses[counts] = -hit * log_p[rows, t]
+    losses[counts] = -hit * log_p[np.arange(t.size), t]
     if smoothing:
-        losses[counts] -= r * spread * (log_p * class_weights).sum(axis=1)
-    mass = hit + r * spread * class_weights.sum()
-    d = mass[:, None] * np.exp(log_p) - r[:, None] * spread * class_weights
-    d[rows, t] -= hit
-    gradient[counts] = d
-    return losses, gradient
+        losses[counts] -= spread * (log_p * class_weights).sum(axis=1)
+    return losses
 
 
-@softmax_cross_entropy.defloop
-def _softmax_cross_entropy_loop(
+def shares(
+    z: Array, targets: Indices, row_weights: Array, class_weights: Array, smoothing: float
+) -> tuple[Array, Indices, Array, Array]:
+    r"""Which rows count, their targets, $r\,(1 - \varepsilon)\,w_t$ and $r\,\varepsilon / V$."""
+    counts = row_weights != 0
+    t, r = targets[counts], row_weights[counts]
+    if ((t < 0) | (t >= z.shape[1])).any():
+        raise IndexError("a target is not one of the classes")
+    return counts, t, r * (1 - smoothing) * class_weights[t], r * (smoothing / max(z.shape[1], 1))
+
+
+@inlined()
+def share(
+    n: int, z: Array, targets: Indices, row_weights: Array, class_weights: Array, smoothing: Any
+) -> Any:
+    """As `shares`, of one row that counts."""
+    real, t, r = z.dtype.type, targets[n], row_weights[n]
+    if t < 0 or t >= z.shape[1]:
+        raise IndexError("a target is not one of the classes")
+    return t, r * real(1 - smoothing) * class_weights[t], r * real(smoothing / z.shape[1])
+
+
+@cross_entropy_rows.defloop
+def _cross_entropy_rows_loop(
     z: Array, targets: Indices, row_weights: Array, class_weights: Array, smoothing: Any
-) -> tuple[Array, Array]:
-    real = z.dtype.type
-    losses, gradient = np.zeros(z.shape[0], z.dtype), np.zeros_like(z)
-    spread = real(smoothing / max(z.shape[1], 1))
+) -> Array:
+    losses = np.zeros(z.shape[0], z.dtype)
     all_classes = total(class_weights)
     for n in range(z.shape[0]):
-        r, t = row_weights[n], targets[n]
-        if r == 0:
-            continue
-        if t < 0 or t >= z.shape[1]:
-            raise IndexError("a target is not one of the classes")
-        d = gradient[n]
-        m, s = shifted_exp(z[n], d)
-        log_s = np.log(s)
-        hit = r * real(1 - smoothing) * class_weights[t]
-        losses[n] = -hit * ((z[n, t] - m) - log_s)
-        if smoothing > 0:
-            losses[n] -= r * spread * (weighted_total(z[n], class_weights, m) - all_classes * log_s)
-        scale = (hit + r * spread * all_classes) / s
-        for c in range(z.shape[1]):
-            d[c] = d[c] * scale - r * spread * class_weights[c]
-        d[t] -= hit
-    return losses, gradient
+        if row_weights[n] != 0:
+            t, hit, spread = share(n, z, targets, row_weights, class_weights, smoothing)
+            m = largest(z[n])
+            log_s = np.log(exp_total(z[n], m))
+            losses[n] = -hit * ((z[n, t] - m) - log_s)
+            if smoothing > 0:
+                log_p = weighted_total(z[n], class_weights, m) - all_classes * log_s
+                losses[n] -= spread * log_p
+    return losses
+
+
+@kernel(pays=lambda z, *rest: z.size >= LARGE, within=32)
+def cross_entropy_slopes(
+    z: Array,
+    targets: Indices,
+    row_weights: Array,
+    class_weights: Array,
+    smoothing: float,
+    /,
+) -> Array:
+    r"""The gradients of `cross_entropy_rows` in the logits; the arguments are the same.
+
+    $$ \frac{\partial \ell}{\partial z_c} = r \Big(p_c \sum_k w_k q_k - w_c\, q_c\Big). $$
+
+    Returns:
+        `(N, V)`, 0 in rows that do not count.
+
+    Raises:
+        IndexError: If the target of a row that counts is not a class.
+
+    Example:
+        >>> z, ones = np.zeros((1, 2)), np.ones(2)
+        >>> cross_entropy_slopes(z, np.array([1]), ones[:1], ones, 0.0)
+        array([[ 0.5, -0.5]])
+    """
+    slopes = np.zeros_like(z)
+    counts, t, hit, spread = shares(z, targets, row_weights, class_weights, smoothing)
+    mass = hit + spread * class_weights.sum()
+    d = mass[:, None] * softmax_rows.reference(z[counts]) - spread[:, None] * class_weights
+    d[np.arange(t.size), t] -= hit
+    slopes[counts] = d
+    return slopes
+
+
+@cross_entropy_slopes.defloop
+def _cross_entropy_slopes_loop(
+    z: Array, targets: Indices, row_weights: Array, class_weights: Array, smoothing: Any
+) -> Array:
+    slopes = np.zeros_like(z)
+    all_classes = total(class_weights)
+    for n in range(z.shape[0]):
+        if row_weights[n] != 0:
+            t, hit, spread = share(n, z, targets, row_weights, class_weights, smoothing)
+            _, s = shifted_exp(z[n], slopes[n])
+            scale = (hit + spread * all_classes) / s
+            for c in range(z.shape[1]):
+                slopes[n, c] = slopes[n, c] * scale - spread * class_weights[c]
+            slopes[n, t] -= hit
+    return slopes

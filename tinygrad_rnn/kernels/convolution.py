@@ -1,14 +1,14 @@
-r"""Convolution and pooling over any number of spatial axes, with their adjoints.
+r"""Convolution over any number of spatial axes, with its adjoints.
 
 `x` is `(N, C, L)` over time and `(N, C, H, W)` over an image; `window`, `stride`, `padding` and
 `dilation` are tuples with one entry per spatial axis. Layouts and meanings are PyTorch's, so the
 weight is not flipped.
 
-All of it rests on one linear map $U$ and its adjoint. `unfold` lays side by side the patches that
-a sliding window meets; `fold` adds patches back to the places they came from. A convolution is a
-matrix product with the unfolded input, which gives both of its adjoints:
+A convolution adds up what the taps $k$ of its window see. Let $S_k x$ be the input under tap $k$
+for every place of the window, and $W_k$ the matrix that the weight has there. Then
 
-$$ y = W\,Ux, \qquad \bar x = U^{\top} W^{\top} \bar y, \qquad \bar W = \bar y\,(Ux)^{\top}. $$
+$$ y = \sum_k W_k\, S_k x, \qquad \bar x = \sum_k S_k^{\top} W_k^{\top} \bar y, \qquad
+   \bar W_k = \bar y\, (S_k x)^{\top}. $$
 
 The three are linear in each argument, and the adjoints of one are the other two. So they suffice
 for derivatives of any order:
@@ -21,24 +21,26 @@ of                     in its first argument  in its second argument
 `convolve_to_weight`   `convolve`             `convolve_to_input`
 =====================  =====================  ======================
 
-The arithmetic is BLAS's and the copying NumPy's: compiled loops for `unfold` and `fold` were
-measured, and do not pay. For the search of `max_pool` and its adjoint they do.
+It is usual to copy all $S_k x$ first, side by side (im2col). Here they are views. Where the padded
+input lies flat, row after row, a tap sees what the first tap sees a constant number of cells
+earlier, its *shift*: $S_k$ is a slice. A window that reaches over the end of a row computes what
+belongs to no place, and that is cut off. A stride deals the input out like cards, into one grid for
+each remainder; within a grid the stride is 1.
 """
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import product
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
-
-from tinygrad_rnn.kernels.dispatch import kernel
-from tinygrad_rnn.kernels.scatter import Indices, scatter_add_along_rows
 
 Array = NDArray[Any]
 Extents = Sequence[int]
+
+THIN = 8  # channels, below which one matrix product for all taps is faster than one for each
 
 
 def output_extents(
@@ -75,113 +77,58 @@ def output_extents(
     return tuple(places)
 
 
-def unfold(
-    x: Array,
-    window: Extents,
-    stride: Extents,
-    padding: Extents,
-    dilation: Extents,
-    fill: float = 0.0,
-) -> Array:
-    """Lay side by side the patches that a sliding window meets, $Ux$.
+class Tap(NamedTuple):
+    """Where one tap of a window finds its input.
 
-    Args:
-        x: `(N, C, *extents)`.
-        window: Taps of the window.
-        stride: Distance between neighbouring places.
-        padding: Places added at each end.
-        dilation: Distance between neighbouring taps.
-        fill: What the padding holds.
-
-    Returns:
-        `(N, C, taps, places)`, both counted in C order. It may share memory with `x`.
-
-    Example:
-        >>> x = np.arange(4.0).reshape(1, 1, 4)
-        >>> unfold(x, window=(2,), stride=(1,), padding=(0,), dilation=(1,))[0, 0]
-        array([[0., 1., 2.],
-               [1., 2., 3.]])
+    Attributes:
+        grid: Which of the grids that the stride makes.
+        shift: How many cells after what the first tap sees.
     """
-    places = output_extents(x.shape[2:], window, stride, padding, dilation)
-    x = _padded(x, padding, fill)
-    steps = x.strides[2:]
-    patches = as_strided(
-        x,
-        (*x.shape[:2], *window, *places),
-        (
-            *x.strides[:2],
-            *(step * d for step, d in zip(steps, dilation, strict=True)),
-            *(step * s for step, s in zip(steps, stride, strict=True)),
-        ),
-        writeable=False,
-    )
-    return patches.reshape(*x.shape[:2], math.prod(window), math.prod(places))
+
+    grid: int
+    shift: int
 
 
-def fold(
-    patches: Array,
-    extents: Extents,
-    window: Extents,
-    stride: Extents,
-    padding: Extents,
-    dilation: Extents,
-) -> Array:
-    r"""Add patches back to where they came from, $U^{\top}$; what falls on padding is lost.
+class Layout(NamedTuple):
+    """A sliding window over an input that lies flat.
 
-    Args:
-        patches: `(N, C, taps, places)`.
-        extents: Spatial shape of the result.
-        window: Taps of the window.
-        stride: Distance between neighbouring places.
-        padding: Places added at each end.
-        dilation: Distance between neighbouring taps.
+    Attributes:
+        places: How many places the window has on each axis.
+        grid: Extents of each grid that the padded input is dealt out into.
+        row: How many cells lie between neighbours on the first axis.
+        taps: The taps of the window, in C order.
+    """
 
-    Returns:
-        `(N, C, *extents)`.
+    places: tuple[int, ...]
+    grid: tuple[int, ...]
+    row: int
+    taps: tuple[Tap, ...]
+
+
+@lru_cache(256)
+def layout(
+    extents: Extents, window: Extents, stride: Extents, padding: Extents, dilation: Extents
+) -> Layout:
+    """The layout of an input, for the arguments of `output_extents`.
 
     Example:
-        >>> patches = np.ones((1, 1, 2, 3))
-        >>> fold(patches, (4,), window=(2,), stride=(1,), padding=(0,), dilation=(1,))[0, 0]
-        array([1., 2., 2., 1.])
+        >>> flat = layout((3, 4), window=(2, 2), stride=(1, 1), padding=(0, 0), dilation=(1, 1))
+        >>> [tap.shift for tap in flat.taps]
+        [0, 1, 4, 5]
     """
     places = output_extents(extents, window, stride, padding, dilation)
-    patches = patches.reshape(*patches.shape[:3], *places)
-    padded = (n + 2 * p for n, p in zip(extents, padding, strict=True))
-    x = np.zeros((*patches.shape[:2], *padded), patches.dtype)
-    for k, tap in enumerate(product(*map(range, window))):
-        x[_met_by(tap, places, stride, dilation)] += patches[:, :, k]
-    return x[_inside(extents, padding)] if any(padding) else x
-
-
-def _padded(x: Array, padding: Extents, fill: float) -> Array:
-    """`x` with `padding` more places at both ends of each spatial axis."""
-    if not any(padding):
-        return x
-    wider = (n + 2 * p for n, p in zip(x.shape[2:], padding, strict=True))
-    padded = np.full((*x.shape[:2], *wider), fill, x.dtype)
-    padded[_inside(x.shape[2:], padding)] = x
-    return padded
-
-
-def _met_by(tap: Extents, places: Extents, stride: Extents, dilation: Extents) -> tuple[slice, ...]:
-    """What one tap of the window meets of a padded `(N, C, *extents)` array, place by place."""
-    return (
-        slice(None),
-        slice(None),
-        *(
-            slice(k * d, k * d + s * (n - 1) + 1, s)
-            for k, d, s, n in zip(tap, dilation, stride, places, strict=True)
-        ),
-    )
-
-
-def _inside(extents: Extents, padding: Extents) -> tuple[slice, ...]:
-    """The part of a padded `(N, C, *extents)` array that is not padding."""
-    return (
-        slice(None),
-        slice(None),
-        *(slice(p, p + n) for n, p in zip(extents, padding, strict=True)),
-    )
+    grid = [-(-(n + 2 * p) // s) for n, p, s in zip(extents, padding, stride, strict=True)]
+    if len(grid) > 1:
+        grid[0] += 1  # the last row of places reaches over the end under the last tap
+    steps = [math.prod(grid[axis + 1 :]) for axis in range(len(grid))]
+    taps = []
+    for tap in product(*map(range, window)):
+        which, shift = 0, 0
+        for k, d, s, step in zip(tap, dilation, stride, steps, strict=True):
+            which = which * s + k * d % s
+            shift += k * d // s * step
+        taps.append(Tap(which, shift))
+    return Layout(places, tuple(grid), steps[0], tuple(taps))
 
 
 def convolve(
@@ -210,11 +157,11 @@ def convolve(
         >>> convolve(x, w, stride=(1,), padding=(0,), dilation=(1,))
         array([[[2., 2., 2.]]])
     """
-    window = w.shape[2:]
-    places = output_extents(x.shape[2:], window, stride, padding, dilation)
-    patches = _by_group(unfold(x, window, stride, padding, dilation), groups)
-    y: Array = np.matmul(_weight_matrices(w, groups), patches)
-    return y.reshape(len(x), len(w), *places)
+    flat = layout(x.shape[2:], w.shape[2:], stride, padding, dilation)
+    seen = _seen_by_taps(x, flat, stride, padding, groups)
+    y = _summed_products(_matrices(w, groups), seen)
+    y = y.reshape(len(x), len(w), flat.places[0], *flat.grid[1:])
+    return np.ascontiguousarray(y[box(flat.places)])
 
 
 def convolve_to_input(
@@ -226,7 +173,10 @@ def convolve_to_input(
     dilation: Extents,
     groups: int = 1,
 ) -> Array:
-    r"""The adjoint of `convolve` in its input, $\bar x = U^{\top} W^{\top} \bar y$.
+    r"""The adjoint of `convolve` in its input, $\bar x = \sum_k S_k^{\top} W_k^{\top} \bar y$.
+
+    Each grid of $\bar x$ is a sum of products too, over the taps that see this grid: of their
+    transposed matrices with $\bar y$, shifted the other way among zeros.
 
     Args:
         g: `(N, O, *places)`, the cotangent of the output.
@@ -245,12 +195,24 @@ def convolve_to_input(
         >>> convolve_to_input(g, w, (5,), stride=(1,), padding=(0,), dilation=(1,))
         array([[[-1., -1.,  0.,  1.,  1.]]])
     """
-    window = w.shape[2:]
-    places, taps = math.prod(g.shape[2:]), math.prod(window)
-    weights = _weight_matrices(w, groups).swapaxes(-1, -2)
-    patches = np.matmul(weights, g.reshape(len(g), groups, len(w) // groups, places))
-    patches = patches.reshape(len(g), groups * w.shape[1], taps, places)
-    return fold(patches, extents, window, stride, padding, dilation)
+    flat = layout(tuple(extents), w.shape[2:], stride, padding, dilation)
+    # Of the grids' rows, only those that are not all padding; and zeros above for the shifts.
+    top, bottom = padding[0] // stride[0], -(-(padding[0] + extents[0]) // stride[0])
+    above = -(-max(shift for _, shift in flat.taps) // flat.row)
+    rows = above + max(bottom, flat.places[0])
+    g = _flat(placed(g, (rows, *flat.grid[1:]), (above, *(0 for _ in extents[1:]))), groups)
+    begin, cells = (above + top) * flat.row, (bottom - top) * flat.row
+    matrices = _matrices(w, groups).swapaxes(1, 2)
+    shape = (len(g), w.shape[1] * groups, bottom - top, *flat.grid[1:])
+    grids = []
+    for grid in range(math.prod(stride)):
+        taps = [k for k, tap in enumerate(flat.taps) if tap.grid == grid]
+        starts = [begin - flat.taps[k].shift for k in taps]
+        seen = [g[..., start : start + cells] for start in starts]
+        sums = _summed_products(matrices[..., taps], seen) if taps else np.zeros(shape, g.dtype)
+        grids.append(sums.reshape(shape))
+    inside = box(extents, (padding[0] - top * stride[0], *padding[1:]))
+    return np.ascontiguousarray(_gathered(grids, stride)[inside])
 
 
 def convolve_to_weight(
@@ -262,7 +224,7 @@ def convolve_to_weight(
     dilation: Extents,
     groups: int = 1,
 ) -> Array:
-    r"""The adjoint of `convolve` in its weight, $\bar W = \sum_n \bar y_n (Ux_n)^{\top}$.
+    r"""The adjoint of `convolve` in its weight, $\bar W_k = \sum_n \bar y_n (S_k x_n)^{\top}$.
 
     Args:
         g: `(N, O, *places)`, the cotangent of the output.
@@ -281,189 +243,86 @@ def convolve_to_weight(
         >>> convolve_to_weight(g, x, (3,), stride=(1,), padding=(0,), dilation=(1,))
         array([[[3., 6., 9.]]])
     """
+    flat = layout(x.shape[2:], tuple(window), stride, padding, dilation)
     outputs, channels = g.shape[1], x.shape[1] // groups
-    patches = _by_group(unfold(x, window, stride, padding, dilation), groups)
-    g = g.reshape(len(g), groups, outputs // groups, patches.shape[-1])
-    w: Array = np.matmul(g, patches.swapaxes(-1, -2)).sum(axis=0)
-    return w.reshape(outputs, channels, *window)
+    g = _flat(placed(g, (flat.places[0], *flat.grid[1:]), (0,) * len(window)), groups)
+    seen = _seen_by_taps(x, flat, stride, padding, groups)
+    matrices = [np.matmul(g, taps.swapaxes(-1, -2)).sum(axis=0) for taps in _together(seen)]
+    w = np.concatenate(matrices, axis=-1).reshape(outputs, len(flat.taps), channels)
+    return np.ascontiguousarray(w.swapaxes(1, 2)).reshape(outputs, channels, *window)
 
 
-def _by_group(patches: Array, groups: int) -> Array:
-    """`(N, C, taps, places)` to `(N, groups, C / groups * taps, places)`."""
-    n, channels, taps, places = patches.shape
-    return patches.reshape(n, groups, channels // groups * taps, places)
+def _seen_by_taps(
+    x: Array, flat: Layout, stride: Extents, padding: Extents, groups: int
+) -> list[Array]:
+    """$S_k x$ for every tap, `(N, groups, C / groups, cells)`: views of one array."""
+    lengths = tuple(m * s for m, s in zip(flat.grid, stride, strict=True))
+    grids = [_flat(grid, groups) for grid in _dealt(placed(x, lengths, padding), stride)]
+    cells = flat.places[0] * flat.row
+    return [grids[tap.grid][..., tap.shift : tap.shift + cells] for tap in flat.taps]
 
 
-def _weight_matrices(w: Array, groups: int) -> Array:
-    """`(O, C / groups, *window)` to `(groups, O / groups, C / groups * taps)`."""
-    return w.reshape(groups, len(w) // groups, math.prod(w.shape[1:]))
-
-
-def max_pool(
-    x: Array, window: Extents, stride: Extents, padding: Extents, dilation: Extents
-) -> tuple[Array, Indices]:
-    r"""The largest entry of each patch, and where it sits; of equals the first, and NaN wins.
-
-    Args:
-        x: `(N, C, *extents)`.
-        window: Taps of the window.
-        stride: Distance between neighbouring places.
-        padding: Places added at each end, which never win.
-        dilation: Distance between neighbouring taps.
-
-    Returns:
-        The maxima, `(N, C, *places)`, and for each the index of the entry that won in its
-        flattened `extents`.
-
-    Raises:
-        ValueError: If some window meets nothing but padding.
-
-    Example:
-        >>> x = np.array([[[1.0, 3.0, 2.0, 5.0]]])
-        >>> y, winners = max_pool(x, window=(2,), stride=(2,), padding=(0,), dilation=(1,))
-        >>> y, winners
-        (array([[[3., 5.]]]), array([[[1, 3]]]))
-    """
-    extents = x.shape[2:]
-    places = output_extents(extents, window, stride, padding, dilation)
-    index = np.arange(math.prod(extents)).reshape(1, 1, *extents)
-    met = unfold(index, window, stride, padding, dilation, fill=index.size)[0, 0]
-    first = met.min(axis=0, initial=index.size)
-    if (first == index.size).any():
-        raise ValueError(
-            f"padding {tuple(padding)} leaves some windows of {tuple(window)} taps with nothing "
-            "but padding: use at most half of the window"
-        )
-    planes = x.reshape(x.shape[0] * x.shape[1], index.size)
-    y, winners = largest_met(planes, np.where(met == index.size, first, met))
-    shape = (*x.shape[:2], *places)
-    return y.reshape(shape), winners.reshape(shape)
-
-
-@kernel(pays=lambda planes, met: planes.shape[0] * met.size >= 8192, within=0)
-def largest_met(planes: Array, met: Indices, /) -> tuple[Array, Indices]:
-    """The largest of the entries that each window meets, and its index.
-
-    Args:
-        planes: `(R, S)`.
-        met: `(taps, places)`, indices into a plane: what each tap meets, place by place.
-
-    Returns:
-        Both `(R, places)`.
-
-    Example:
-        >>> largest_met(np.array([[1.0, 3.0, 2.0]]), np.array([[0, 1], [1, 2]]))
-        (array([[3., 3.]]), array([[1, 1]]))
-    """
-    y = planes[:, met[0]]
-    winners = np.broadcast_to(met[0], y.shape)
-    for tap in met[1:]:
-        x = planes[:, tap]
-        better = (x > y) | (np.isnan(x) & ~np.isnan(y))
-        y, winners = np.where(better, x, y), np.where(better, tap, winners)
-    return y, winners
-
-
-@largest_met.defloop
-def _largest_met_loop(planes: Array, met: Indices) -> tuple[Array, Indices]:
-    shape = (planes.shape[0], met.shape[1])
-    y, winners = np.empty(shape, planes.dtype), np.empty(shape, np.intp)
-    for r in range(shape[0]):
-        for p in range(shape[1]):
-            winner = met[0, p]
-            largest = planes[r, winner]
-            for k in range(1, met.shape[0]):
-                x = planes[r, met[k, p]]
-                # Without a branch, which nobody could predict.
-                better = (x > largest) | ((x != x) & (largest == largest))
-                winner = met[k, p] if better else winner
-                largest = x if better else largest
-            y[r, p], winners[r, p] = largest, winner
-    return y, winners
-
-
-def max_pool_adjoint(g: Array, winners: Indices, extents: Extents) -> Array:
-    """The adjoint of `max_pool`: each cotangent goes to the entry that won.
-
-    Args:
-        g: `(N, C, *places)`, the cotangent of the maxima.
-        winners: `(N, C, *places)`, from `max_pool`.
-        extents: Spatial shape of the input.
-
-    Returns:
-        `(N, C, *extents)`.
-
-    Example:
-        >>> max_pool_adjoint(np.array([[[1.0, 2.0]]]), np.array([[[1, 1]]]), (3,))
-        array([[[0., 3., 0.]]])
-    """
-    n, channels, *places = g.shape
-    flat = (n * channels, math.prod(places))
-    x = np.zeros((n * channels, math.prod(extents)), g.dtype)
-    scatter_add_along_rows(x, winners.reshape(flat), g.reshape(flat))
-    return x.reshape(n, channels, *extents)
-
-
-def pick_winners(x: Array, winners: Indices) -> Array:
-    """The entries that won elsewhere, `(N, C, *places)`: the adjoint of `max_pool_adjoint`.
-
-    Example:
-        >>> pick_winners(np.array([[[5.0, 6.0, 7.0]]]), np.array([[[1, 1]]]))
-        array([[[6., 6.]]])
-    """
-    n, channels, *extents = x.shape
-    planes = x.reshape(n, channels, math.prod(extents))
-    flat = winners.reshape(n, channels, math.prod(winners.shape[2:]))
-    return np.take_along_axis(planes, flat, axis=2).reshape(winners.shape)
-
-
-def avg_pool(x: Array, window: Extents, stride: Extents, padding: Extents) -> Array:
-    """The mean of each patch, with the zeros of the padding counted in.
-
-    Args:
-        x: `(N, C, *extents)`.
-        window: Taps of the window.
-        stride: Distance between neighbouring places.
-        padding: Zeros added at each end.
-
-    Returns:
-        `(N, C, *places)`.
-
-    Example:
-        >>> avg_pool(np.array([[[1.0, 3.0, 2.0, 6.0]]]), window=(2,), stride=(2,), padding=(0,))
-        array([[[2., 4.]]])
-    """
-    near = (1,) * len(window)
-    places = output_extents(x.shape[2:], window, stride, padding, near)
-    x = _padded(x, padding, 0.0)
-    y = np.zeros((*x.shape[:2], *places), x.dtype)
-    for tap in product(*map(range, window)):
-        y += x[_met_by(tap, places, stride, near)]
-    y /= math.prod(window)
+def _summed_products(w: Array, seen: list[Array]) -> Array:
+    r"""$\sum_k W_k\, S_k x$, where `w` is `(groups, rows, columns, taps)`."""
+    groups, rows, columns, taps = w.shape
+    matrices = w.swapaxes(-1, -2).reshape(groups, rows, taps * columns)
+    parts = _together(seen)
+    width = parts[0].shape[-2]
+    y: Array = np.matmul(matrices[..., :width], parts[0])
+    for k, part in enumerate(parts[1:], start=1):
+        y += np.matmul(matrices[..., k * width : (k + 1) * width], part)
     return y
 
 
-def avg_pool_adjoint(
-    g: Array, extents: Extents, window: Extents, stride: Extents, padding: Extents
-) -> Array:
-    """The adjoint of `avg_pool`: each cotangent is shared out evenly over its patch.
+def _together(seen: list[Array]) -> list[Array]:
+    """What the taps see; as one, copied, where a matrix product with each would be too thin."""
+    return [np.concatenate(seen, axis=-2)] if seen[0].shape[-2] < THIN else seen
 
-    Args:
-        g: `(N, C, *places)`, the cotangent of the means.
-        extents: Spatial shape of the input.
-        window: As in `avg_pool`.
-        stride: As in `avg_pool`.
-        padding: As in `avg_pool`.
 
-    Returns:
-        `(N, C, *extents)`.
+def _matrices(w: Array, groups: int) -> Array:
+    """`(O, C / groups, *window)` to `(groups, O / groups, C / groups, taps)`."""
+    outputs, channels, *window = w.shape
+    return w.reshape(groups, outputs // groups, channels, math.prod(window))
 
-    Example:
-        >>> avg_pool_adjoint(np.array([[[2.0]]]), (2,), window=(2,), stride=(1,), padding=(0,))
-        array([[[1., 1.]]])
-    """
-    n, channels, *places = g.shape
-    taps = math.prod(window)
-    share = (g / taps).reshape(n, channels, 1, math.prod(places))
-    patches = np.broadcast_to(share, (n, channels, taps, math.prod(places)))
-    return fold(patches, extents, window, stride, padding, (1,) * len(window))
+
+def _flat(x: Array, groups: int) -> Array:
+    """`(N, C, *extents)` to `(N, groups, C / groups, cells)`."""
+    n, channels, *extents = x.shape
+    return x.reshape(n, groups, channels // groups, math.prod(extents))
+
+
+def _dealt(x: Array, stride: Extents) -> Array:
+    """`(N, C, *extents)` dealt out by the remainders of places: `(grids, N, C, *grid)`."""
+    if max(stride) == 1:
+        return x[None]
+    n, channels, *extents = x.shape
+    pairs = (m for length, s in zip(extents, stride, strict=True) for m in (length // s, s))
+    remainders = range(3, 3 + 2 * len(extents), 2)
+    grids = np.moveaxis(x.reshape(n, channels, *pairs), remainders, range(len(extents)))
+    return grids.reshape(math.prod(stride), *grids.shape[len(extents) :])
+
+
+def _gathered(grids: list[Array], stride: Extents) -> Array:
+    """`_dealt`, undone."""
+    if max(stride) == 1:
+        return grids[0]
+    n, channels, *grid = grids[0].shape
+    remainders = range(3, 3 + 2 * len(grid), 2)
+    x = np.stack(grids).reshape(*stride, n, channels, *grid)
+    x = np.moveaxis(x, range(len(grid)), remainders)
+    return x.reshape(n, channels, *(m * s for m, s in zip(grid, stride, strict=True)))
+
+
+def placed(x: Array, extents: Extents, offset: Extents, fill: float = 0.0) -> Array:
+    """`(N, C, *)` at an offset in an array of wider extents; what is around it holds `fill`."""
+    if x.shape[2:] == extents:
+        return np.ascontiguousarray(x)
+    wide = np.full((*x.shape[:2], *extents), fill, x.dtype)
+    wide[box(x.shape[2:], offset)] = x
+    return wide
+
+
+def box(extents: Extents, offset: Extents | None = None) -> tuple[Any, ...]:
+    """The index of the part of an array that has these extents and begins at an offset."""
+    begins = offset or (0,) * len(extents)
+    return (..., *(slice(p, p + n) for n, p in zip(extents, begins, strict=True)))

@@ -243,11 +243,14 @@ class AffineCell(Cell):
         """A state of zeros."""
         return zeros(*batch, self.hidden_size, like=self.weight_hh)
 
+    # --8<-- [start:project]
     def project(self, x: Any) -> Any:
         r"""$W_{ih} x + b_{ih} + b_{hh}$: all of the sum that needs no state."""
         x = as_input(type(self).__name__, x, self.weight_ih)
         bias = None if self.bias_ih is None else self.bias_ih + self.bias_hh
         return shifted(self.from_input(x), bias)
+
+    # --8<-- [end:project]
 
     def from_input(self, x: Any) -> Any:
         r"""The input's product, $W_{ih} x$."""
@@ -342,11 +345,14 @@ class RNNCell(AffineCell):
         self.nonlinearity = nonlinearity
         self.reset_parameters(seed)
 
+    # --8<-- [start:vanilla]
     def recur(self, h: Any, a: Any) -> tuple[Any, Any]:
         """One step; `a` is the projected input."""
         phi = self.nonlinearities[self.nonlinearity]
         h = phi(a + self.from_state(h))
         return h, h
+
+    # --8<-- [end:vanilla]
 
     def extra_repr(self) -> str:
         """Sizes and options."""

@@ -180,8 +180,8 @@ class Zoneout(Wrapper):
         self.p = mapped(lambda _: p, cell.initial()) if structure(p) == "*" else p
         if structure(self.p) != expected:
             raise ValueError(
-                f"Zoneout: got p={p!r}; expected one probability, or a nest {expected}, as the "
-                f"carry of {type(cell).__name__} is"
+                f"Zoneout: got p={p!r}; expected one probability, or one for each part of the "
+                f"carry of {type(cell).__name__}, {expected}"
             )
         for value in leaves(self.p):
             check_probability("Zoneout", "p", value)

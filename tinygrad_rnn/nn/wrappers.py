@@ -385,9 +385,13 @@ def check_cell(owner: str, cell: Any) -> None:
     Raises:
         TypeError: saying what to do with a layer or a plain step function.
     """
-    if not isinstance(cell, Cell):
-        name = cell.__name__ if isinstance(cell, type) else type(cell).__name__
+    if isinstance(cell, type) and issubclass(cell, Cell):
+        name = cell.__name__
         raise TypeError(
-            f"{owner}: got {name}; expected a cell: subclass nn.Cell, or use tg.scan for a plain "
-            "step function"
+            f"{owner}: got the class {name}; expected a cell: make one, as in {name}(…)"
+        )
+    if not isinstance(cell, Cell):
+        raise TypeError(
+            f"{owner}: got {type(cell).__name__}; expected a cell: subclass nn.Cell, or use "
+            "tg.scan for a plain step function"
         )

@@ -1,4 +1,25 @@
-"""The ops, one module per family, each declared once beside its derivation."""
+"""The ops, each declared once beside its derivation; one module for each family.
+
+================  ==========================================================================
+`elementwise`     arithmetic and the elementary functions
+`activations`     the nonlinearities of networks
+`selection`       comparisons, extremes of two, `where`, `clip`, triangles; casts
+`shape`           other shapes and orders of axes, copies along axes
+`join`            joining, splitting, padding, repeating
+`reduce`          sums, products, means and variances along axes
+`extremes`        the greatest and the least element, and where they are
+`linalg`          products of matrices, `einsum`, norms
+`index`           `x[index]` and `x.at[index]`
+`gather`          picking along an axis by integers, and adding; embeddings
+`normalize`       softmax, layer normalisation, dropout
+`classification`  losses over classes
+`loss`            losses between numbers
+`conv`            convolution over time and over images
+`pool`            pooling over time and over images
+`declaring`       how an elementwise op is declared
+`bounds`          how an index that is not there is refused
+================  ==========================================================================
+"""
 
 from tinygrad_rnn.ops.activations import (
     elu,
@@ -10,18 +31,21 @@ from tinygrad_rnn.ops.activations import (
     softplus,
     tanh,
 )
+from tinygrad_rnn.ops.bounds import (
+    IndexingError,
+)
+from tinygrad_rnn.ops.classification import (
+    cross_entropy,
+    cross_entropy_adjoint,
+    nll,
+    target_distribution,
+)
 from tinygrad_rnn.ops.conv import (
-    avg_pool,
-    avg_pool_adjoint,
     conv1d,
     conv2d,
     convolve,
     convolve_to_input,
     convolve_to_weight,
-    max_pool,
-    max_pool_adjoint,
-    max_pool_winners,
-    pick_winners,
 )
 from tinygrad_rnn.ops.elementwise import (
     abs,
@@ -42,22 +66,36 @@ from tinygrad_rnn.ops.elementwise import (
     sqrt,
     sub,
 )
-from tinygrad_rnn.ops.index import (
-    At,
-    IndexingError,
-    Place,
+from tinygrad_rnn.ops.extremes import (
+    argmax,
+    argmin,
+    max,
+    min,
+)
+from tinygrad_rnn.ops.gather import (
     embedding,
-    getitem,
-    getitem_adjoint,
     one_hot,
     scatter_add,
-    set_at,
     take,
     take_adjoint,
     take_along_axis,
     take_along_axis_adjoint,
-    tril,
-    triu,
+)
+from tinygrad_rnn.ops.index import (
+    At,
+    Place,
+    getitem,
+    getitem_adjoint,
+    set_at,
+)
+from tinygrad_rnn.ops.join import (
+    concatenate,
+    pad,
+    repeat,
+    split,
+    stack,
+    tile,
+    unbind,
 )
 from tinygrad_rnn.ops.linalg import (
     contract,
@@ -68,13 +106,9 @@ from tinygrad_rnn.ops.linalg import (
 )
 from tinygrad_rnn.ops.loss import (
     bce_with_logits,
-    cross_entropy,
-    cross_entropy_adjoint,
     huber,
     mae,
     mse,
-    nll,
-    target_distribution,
 )
 from tinygrad_rnn.ops.normalize import (
     dropout,
@@ -83,14 +117,18 @@ from tinygrad_rnn.ops.normalize import (
     softmax,
     standardize,
 )
+from tinygrad_rnn.ops.pool import (
+    avg_pool,
+    avg_pool_adjoint,
+    max_pool,
+    max_pool_adjoint,
+    max_pool_winners,
+    pick_winners,
+)
 from tinygrad_rnn.ops.reduce import (
-    argmax,
-    argmin,
     cumsum,
     logsumexp,
-    max,
     mean,
-    min,
     prod,
     prod_of_others,
     std,
@@ -108,24 +146,19 @@ from tinygrad_rnn.ops.selection import (
     maximum,
     minimum,
     ne,
+    tril,
+    triu,
     where,
 )
 from tinygrad_rnn.ops.shape import (
     broadcast_to,
-    concatenate,
     flatten,
     flip,
     moveaxis,
-    pad,
     permute,
-    repeat,
     reshape,
-    split,
     squeeze,
-    stack,
-    tile,
     transpose,
-    unbind,
     unsqueeze,
 )
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from tinygrad_rnn.engine import Case, Misuse, Reals, ShapeError, composed, op
 from tinygrad_rnn.ops.elementwise import sign
+from tinygrad_rnn.ops.extremes import shared
 from tinygrad_rnn.ops.reduce import greatest, kept, total
 from tinygrad_rnn.ops.selection import where
 from tinygrad_rnn.ops.shape import squeeze, unsqueeze
@@ -215,8 +216,7 @@ def norm_vjp(g: Any, y: Any, x: Any, ord: Any, axis: Axis, keepdims: bool) -> An
     if ord == 1:
         return g * sign(x)
     if ord == math.inf:
-        attained = (abs(x) == y).astype(g.dtype)
-        return g / attained.sum(axis=axis, keepdims=True) * attained * sign(x)
+        return shared(g, abs(x) == y, axis) * sign(x)
     return g / where(y == 0, 1.0, y) * x
 
 

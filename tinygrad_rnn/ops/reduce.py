@@ -13,19 +13,15 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.engine import Case, DtypeError, Misuse, Reals, ShapeError, op
+from tinygrad_rnn.engine import Case, Misuse, Reals, ShapeError, op
 from tinygrad_rnn.ops.elementwise import exp
 from tinygrad_rnn.ops.selection import where
 from tinygrad_rnn.ops.shape import broadcast_to, flip, inverse, unsqueeze
 
 __all__ = [
-    "argmax",
-    "argmin",
     "cumsum",
     "logsumexp",
-    "max",
     "mean",
-    "min",
     "prod",
     "prod_of_others",
     "std",
@@ -38,11 +34,20 @@ Axis = int | tuple[int, ...] | None
 
 # As Any, since NumPy's annotations leave no room for `keepdims: bool`.
 total: Any = np.add.reduce
+
+
 product: Any = np.multiply.reduce
+
+
 greatest: Any = np.maximum.reduce
+
+
 least: Any = np.minimum.reduce
 
+
 NO_AXIS = Misuse((np.ones((2, 3)),), ShapeError, "axis 2 is out of bounds", {"axis": 2})
+
+
 UNDEFINED = Misuse(
     (np.ones((0, 3)),), ShapeError, "no elements, and axis 0 has length 0", {"axis": 0}
 )
@@ -149,72 +154,6 @@ def mean(x: Array, /, axis: Axis = None, keepdims: bool = False) -> Array:
 @mean.defvjp
 def mean_vjp(g: Any, y: Any, x: Any, axis: Axis, keepdims: bool) -> Any:
     return broadcast_to(kept(g / count(x, axis), x, axis, keepdims), x.shape)
-
-
-def extreme_vjp(g: Any, y: Any, x: Any, axis: Axis, keepdims: bool) -> Any:
-    """The rule of `max` and `min`: the elements that attain the extreme share its cotangent."""
-    attained = (x == kept(y, x, axis, keepdims)).astype(g.dtype)
-    return kept(g, x, axis, keepdims) / attained.sum(axis=axis, keepdims=True) * attained
-
-
-@op(
-    samples=folding(Reals(distinct=True)),
-    misuses=[NO_AXIS, UNDEFINED],
-    tex=r"\max #x",
-    binds="function",
-    method="max",
-)
-def max(x: Array, /, axis: Axis = None, keepdims: bool = False) -> Array:
-    r"""Greatest element; NaN if there is one.
-
-    Derivation:
-        The output is a copy of the element that attains the maximum, which gets the whole
-        cotangent. Several that tie share it evenly, so that what arrives still adds up to
-        $\bar y$:
-        $$\bar x = \frac{\bar y}{\sum [x = y]} \odot [x = y]$$
-
-    Raises:
-        ShapeError: if there is no such axis, or no element.
-
-    Example:
-        >>> max(np.array([[1, 5], [3, 4]]), axis=0)
-        array([3, 5])
-    """
-    x = np.asarray(x)
-    refuse_nothing(x, axis)
-    return greatest(x, axis=axis, keepdims=keepdims)
-
-
-max.defvjp(extreme_vjp)
-
-
-@op(
-    samples=folding(Reals(distinct=True)),
-    misuses=[NO_AXIS, UNDEFINED],
-    tex=r"\min #x",
-    binds="function",
-    method="min",
-)
-def min(x: Array, /, axis: Axis = None, keepdims: bool = False) -> Array:
-    r"""Least element; NaN if there is one.
-
-    Derivation:
-        As for `max`: a copy of the element that attains the minimum, an even share for a tie,
-        $$\bar x = \frac{\bar y}{\sum [x = y]} \odot [x = y]$$
-
-    Raises:
-        ShapeError: if there is no such axis, or no element.
-
-    Example:
-        >>> min(np.array([[1, 5], [3, 4]]), axis=0)
-        array([1, 4])
-    """
-    x = np.asarray(x)
-    refuse_nothing(x, axis)
-    return least(x, axis=axis, keepdims=keepdims)
-
-
-min.defvjp(extreme_vjp)
 
 
 def rows(x: Any, axis: Axis) -> Any:
@@ -478,71 +417,3 @@ def cumsum_vjp(g: Any, y: Any, x: Any, axis: int | None) -> Any:
     along = axis or 0  # for None, y has but one axis
     sums = flip(flip(g, along).cumsum(along), along)
     return sums.reshape(x.shape) if axis is None else sums
-
-
-@op(
-    samples=[Case(Reals(2, 3, distinct=True)), Case(Reals(2, 3, distinct=True), axis=-1)],
-    misuses=[
-        NO_AXIS,
-        UNDEFINED,
-        Misuse((np.ones((2, 3)),), DtypeError, "one axis, or None", {"axis": (0, 1)}),
-    ],
-    method="argmax",
-    differentiable=False,
-)
-def argmax(x: Array, /, axis: int | None = None, keepdims: bool = False) -> Array:
-    """Where the greatest element is along an axis; the first of several, or the first NaN.
-
-    For None, its place among all elements in row-major order.
-
-    Raises:
-        ShapeError: if there is no such axis, or no element.
-        DtypeError: if `axis` is a tuple.
-
-    Example:
-        >>> argmax(np.array([[1, 5], [3, 4]]), axis=0)
-        array([1, 0])
-    """
-    x = np.asarray(x)
-    refuse_several(axis)
-    refuse_nothing(x, axis)
-    return np.argmax(x, axis, keepdims=keepdims)
-
-
-@op(
-    samples=[Case(Reals(2, 3, distinct=True)), Case(Reals(2, 3, distinct=True), axis=-1)],
-    misuses=[
-        NO_AXIS,
-        UNDEFINED,
-        Misuse((np.ones((2, 3)),), DtypeError, "one axis, or None", {"axis": (0, 1)}),
-    ],
-    method="argmin",
-    differentiable=False,
-)
-def argmin(x: Array, /, axis: int | None = None, keepdims: bool = False) -> Array:
-    """Where the least element is along an axis; the first of several, or the first NaN.
-
-    For None, its place among all elements in row-major order.
-
-    Raises:
-        ShapeError: if there is no such axis, or no element.
-        DtypeError: if `axis` is a tuple.
-
-    Example:
-        >>> argmin(np.array([[1, 5], [3, 4]]), axis=0)
-        array([0, 1])
-    """
-    x = np.asarray(x)
-    refuse_several(axis)
-    refuse_nothing(x, axis)
-    return np.argmin(x, axis, keepdims=keepdims)
-
-
-def refuse_several(axis: Any) -> None:
-    """Refuse more than one axis to look along.
-
-    Raises:
-        TypeError: if there are several.
-    """
-    if isinstance(axis, tuple):
-        raise TypeError(f"got axis {axis}; expected one axis, or None for all elements in a row")

@@ -1,4 +1,4 @@
-r"""Ops that choose: comparisons, extremes of two, `where`, `clip`, and casts between dtypes.
+r"""Ops that choose: comparisons, extremes of two, `where`, `clip`, triangles; and casts of dtypes.
 
 Comparisons are *Iverson brackets*, $[a < b]$: 1 where the statement holds, else 0. They are flat,
 so they pass no gradient; they say where a gradient goes.
@@ -9,7 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.engine import Booleans, Case, DtypeError, Misuse, Operation, Reals, op
+from tinygrad_rnn.engine import (
+    Booleans,
+    Case,
+    DtypeError,
+    Misuse,
+    Operation,
+    Reals,
+    ShapeError,
+    op,
+)
+from tinygrad_rnn.engine.operation import described
 from tinygrad_rnn.ops.declaring import LINE, elementwise
 
 Array = Any
@@ -204,6 +214,78 @@ def clip(x: Array, /, low: float | None = None, high: float | None = None) -> Ar
 
 
 clip.defvjp(lambda g, y, x, low, high: where(x == y, g, 0.0))
+
+
+TRIANGLES = [
+    Case(Reals(3, 4)),
+    Case(Reals(2, 3, 3), k=1),
+    Case(Reals(3, 2), k=-1),
+    Case(Reals(0, 3)),
+]
+
+
+FLAT = [Misuse((np.ones(3),), ShapeError, "expected at least 2 axes")]
+
+
+@op(samples=TRIANGLES, misuses=FLAT, tex=r"\operatorname{tril} #x", binds="function", method="tril")
+def tril(x: Array, /, k: int = 0) -> Array:
+    r"""The lower triangle of the last two axes, zeros above it.
+
+    Args:
+        x: `(…, M, N)`.
+        k: the last diagonal that is kept: 0 the main one, positive above it.
+
+    Raises:
+        ShapeError: if there are fewer than two axes.
+
+    Derivation:
+        An element is either copied or replaced by a constant, so its cotangent is either passed on
+        or 0: the same triangle,
+        $$\bar x = \operatorname{tril} \bar y$$
+
+    Example:
+        >>> tril(np.ones((2, 3)))
+        array([[1., 0., 0.],
+               [1., 1., 0.]])
+    """
+    return np.tril(matrices("tril", x), k)
+
+
+tril.defvjp(lambda g, y, x, k: tril(g, k=k))
+
+
+@op(samples=TRIANGLES, misuses=FLAT, tex=r"\operatorname{triu} #x", binds="function", method="triu")
+def triu(x: Array, /, k: int = 0) -> Array:
+    r"""The upper triangle of the last two axes, zeros below it.
+
+    Args:
+        x: `(…, M, N)`.
+        k: the first diagonal that is kept: 0 the main one, positive above it.
+
+    Raises:
+        ShapeError: if there are fewer than two axes.
+
+    Derivation:
+        As for `tril`, an element is either copied or replaced by a constant,
+        $$\bar x = \operatorname{triu} \bar y$$
+
+    Example:
+        >>> triu(np.ones((2, 3)), k=1)
+        array([[0., 1., 1.],
+               [0., 0., 1.]])
+    """
+    return np.triu(matrices("triu", x), k)
+
+
+triu.defvjp(lambda g, y, x, k: triu(g, k=k))
+
+
+def matrices(call: str, x: Array) -> Array:
+    """`x`, refused unless its last two axes make matrices."""
+    x = np.asarray(x)
+    if x.ndim < 2:
+        raise ShapeError(f"{call}: got x {described(x)}; expected at least 2 axes, (…, M, N)")
+    return x
 
 
 @op(

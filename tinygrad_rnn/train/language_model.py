@@ -87,8 +87,10 @@ class LanguageModel(nn.Module):
         Returns:
             Logits (T, B, V), and the state after the last.
         """
+        # --8<-- [start:forward]
         h, carry = self.recurrent(self.embedding(ids), carry)
         return self.output(self.dropout(h)), carry
+        # --8<-- [end:forward]
 
     def loss(self, inputs: Ids, targets: Ids, carry: Any) -> tuple[Tensor, Any]:
         """The mean cross-entropy of the targets (T, B), in nats, and the state after the last."""

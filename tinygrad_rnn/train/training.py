@@ -94,6 +94,7 @@ class Training:
         """
         if callable(self.schedule):
             self.optimizer.lr = self.schedule(progress)
+        # --8<-- [start:step]
         if self.stream.at_start:
             self.carry = None
         inputs, targets = self.stream.read()
@@ -113,6 +114,7 @@ class Training:
             self.schedule.step()
         # The gradient stops at the window's edge (truncated BPTT); the state goes on.
         self.carry = mapped(Tensor.detach, carry)
+        # --8<-- [end:step]
         self.recent_loss = 0.95 * self.recent_loss + 0.05 * self.loss if self.step else self.loss
         self.step += 1
         self.tokens += targets.size
