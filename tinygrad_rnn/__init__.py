@@ -10,13 +10,16 @@ Importing it imports NumPy and nothing else; Numba, SciPy and Matplotlib load on
 """
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tinygrad_rnn.engine import *
 from tinygrad_rnn.engine import __all__ as _engine_names
 from tinygrad_rnn.kernels.dispatch import backend
 from tinygrad_rnn.ops import *
 from tinygrad_rnn.ops import __all__ as _op_names
+
+if TYPE_CHECKING:
+    from tinygrad_rnn.compiler import scan
 
 __version__ = "0.1.0"
 

@@ -30,44 +30,19 @@ from tinygrad_rnn.kernels.elementary import (
 STEP_32 = 4099
 
 
-def _exp_loop(x):
-    y = np.empty_like(x)
-    for i in range(x.size):
-        y[i] = exp(x[i])
-    return y
+def loop_over(f):
+    """A loop that inlines `f`; not kept on disk, where Numba would not notice that `f` changed."""
+
+    def loop(x):
+        y = np.empty_like(x)
+        for i in range(x.size):
+            y[i] = f(x[i])
+        return y
+
+    return jit(loop, keep=False)
 
 
-def _tanh_loop(x):
-    y = np.empty_like(x)
-    for i in range(x.size):
-        y[i] = tanh(x[i])
-    return y
-
-
-def _sigmoid_loop(x):
-    y = np.empty_like(x)
-    for i in range(x.size):
-        y[i] = sigmoid(x[i])
-    return y
-
-
-def _erf_loop(x):
-    y = np.empty_like(x)
-    for i in range(x.size):
-        y[i] = erf(x[i])
-    return y
-
-
-# Not kept on disk, where Numba would not notice that what they inline has changed.
-LOOPS = {
-    name: jit(loop, keep=False)
-    for name, loop in [
-        ("exp", _exp_loop),
-        ("tanh", _tanh_loop),
-        ("sigmoid", _sigmoid_loop),
-        ("erf", _erf_loop),
-    ]
-}
+LOOPS = {f.__name__: loop_over(f) for f in (exp, tanh, sigmoid, erf)}
 
 
 def exact_sigmoid(x):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from tests.kernels.layouts import read_only, spread_out
 from tinygrad_rnn.kernels import classification, elementary, optimizer, pooling, scatter
 from tinygrad_rnn.kernels.dispatch import KERNELS
 
@@ -85,19 +86,6 @@ def copies(args):
     return [a.copy() if isinstance(a, np.ndarray) else a for a in args]
 
 
-def strided(a):
-    """The same entries, every second one of a larger array."""
-    wide = np.zeros((*a.shape, 2), a.dtype)
-    wide[..., 0] = a
-    return wide[..., 0]
-
-
-def read_only(a):
-    a = a.copy()
-    a.flags.writeable = False
-    return a
-
-
 def assert_close(got, expected, within):
     assert type(got) is type(expected)
     if isinstance(expected, tuple):
@@ -145,7 +133,7 @@ def test_the_loop_is_ordinary_python_and_means_the_same_without_numba(name, dtyp
         assert_agrees(KERNELS[name], drawn(call, dtype), KERNELS[name].loop)
 
 
-@pytest.mark.parametrize("layout", [strided, read_only])
+@pytest.mark.parametrize("layout", [spread_out, read_only])
 @pytest.mark.parametrize("name", CALLS)
 def test_the_loop_takes_inputs_of_any_layout(name, layout):
     kernel = KERNELS[name]

@@ -219,6 +219,16 @@ def test_a_learned_start_is_used_until_another_carry_is_given():
     assert_close(cell(x[0])[0], cell.cell(x[0], start)[0])
 
 
+def test_a_learned_start_begins_as_what_the_cell_inside_begins_with():
+    class Counting(nn.Cell):
+        def initial(self, *batch):
+            return {"n": tg.tensor(np.ones((*batch, D))), "more": [tg.tensor(np.zeros(batch))]}
+
+    start = nn.LearnedInitial(Counting()).initial(B, 1)
+    assert np.array_equal(start["n"].data, np.ones((B, 1, D)))
+    assert np.array_equal(start["more"][0].data, np.zeros((B, 1)))
+
+
 def test_a_learned_start_gets_the_gradient_of_every_sequence_that_starts_from_it():
     cell = nn.LearnedInitial(nn.RNNCell(D, H, dtype="float64", seed=0))
     x, marks = drawn(T, B, D), np.zeros((T, B), bool)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import tinygrad_rnn as tg
+from tests.kernels.layouts import read_only, reversed_strides, spread_out
 from tinygrad_rnn.engine import COMPOSITIONS, REGISTRY, formulas_of
 
 OPS = sorted(REGISTRY)
@@ -153,19 +154,3 @@ SCALAR = {
     "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
     "erf": REGISTRY["erf"].forward,
 }
-
-
-def reversed_strides(x):
-    return x[(slice(None, None, -1),) * x.ndim].copy()[(slice(None, None, -1),) * x.ndim]
-
-
-def spread_out(x):
-    wide = np.zeros((*x.shape, 2), x.dtype)
-    wide[..., 0] = x
-    return wide[..., 0]
-
-
-def read_only(x):
-    y = x.copy()
-    y.flags.writeable = False
-    return y

@@ -5,8 +5,6 @@
 
 # %%
 # --8<-- [start:import]
-import textwrap
-
 import numpy as np
 
 import tinygrad_rnn as tg
@@ -145,6 +143,8 @@ lopsided.defvjp(lambda g, y, x: 2 * g * x * y)
 
 with chapter.output("caught"):
     # --8<-- [start:caught]
+    import textwrap
+
     try:
         tg.gradcheck(lopsided, np.array([0.0, 0.5, 1.0]))
     except tg.GradcheckError as mistake:

@@ -66,7 +66,8 @@ def scan(
     if T == 0:
         return init, empty_outputs(step, init, xs)
     # --8<-- [start:loop]
-    carry, outputs = init, []
+    carry = init
+    outputs: list[Nest] = []
     order = range(T - 1, -1, -1) if reverse else range(T)
     frames = list(time_slices(xs))
     for t in order:

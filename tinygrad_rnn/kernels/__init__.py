@@ -10,8 +10,9 @@ that is said from outside, by `tg.backend("numpy")`. Import from the modules.
 :   `exp`, `tanh`, `sigmoid`, `erf`: vectorized by LLVM inside compiled loops.
 
 `classification`
-:   `softmax_rows(z)`, `log_softmax_rows(z)`, and loss and gradient at once with
-    `softmax_cross_entropy(z, targets, row_weights, class_weights, smoothing)`.
+:   `softmax_rows(z)`, `log_softmax_rows(z)`, and
+    `cross_entropy_rows(z, targets, row_weights, class_weights, smoothing)` with its gradients in
+    the logits, `cross_entropy_slopes(…)`.
 
 `scatter`
 :   `scatter_add_rows(out, indices, updates)` and `scatter_add_along_rows(out, indices, updates)`,
@@ -19,11 +20,13 @@ that is said from outside, by `tg.backend("numpy")`. Import from the modules.
 
 `convolution`
 :   `convolve(x, w, stride, padding, dilation, groups)` with its adjoints
-    `convolve_to_input(g, w, extents, …)` and `convolve_to_weight(g, x, window, …)`;
-    `max_pool(x, window, stride, padding, dilation)`, which returns `(y, winners)`, with
-    `max_pool_adjoint(g, winners, extents)` and `pick_winners(x, winners)`;
-    `avg_pool(x, window, stride, padding)` with `avg_pool_adjoint(g, extents, …)`;
+    `convolve_to_input(g, w, extents, …)` and `convolve_to_weight(g, x, window, …)`; and
     `output_extents`, which also refuses a window wider than its input.
+
+`pooling`
+:   `max_pool(x, window, stride, padding, dilation)`, which returns `(y, winners)`, with
+    `max_pool_adjoint(g, winners, extents)` and `pick_winners(x, winners)`;
+    `avg_pool(x, window, stride, padding)` with `avg_pool_adjoint(g, extents, …)`.
 
 `optimizer`
 :   One step in place: `sgd_step`, `momentum_step`, `adam_step`, `rmsprop_step`, `adagrad_step`; and

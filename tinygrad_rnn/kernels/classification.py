@@ -261,14 +261,16 @@ def cross_entropy_slopes(
 def _cross_entropy_slopes_loop(
     z: Array, targets: Indices, row_weights: Array, class_weights: Array, smoothing: Any
 ) -> Array:
-    slopes = np.zeros_like(z)
+    slopes = np.empty_like(z)
     all_classes = total(class_weights)
     for n in range(z.shape[0]):
-        if row_weights[n] != 0:
-            t, hit, spread = share(n, z, targets, row_weights, class_weights, smoothing)
-            _, s = shifted_exp(z[n], slopes[n])
-            scale = (hit + spread * all_classes) / s
-            for c in range(z.shape[1]):
-                slopes[n, c] = slopes[n, c] * scale - spread * class_weights[c]
-            slopes[n, t] -= hit
+        if row_weights[n] == 0:
+            slopes[n] = 0
+            continue
+        t, hit, spread = share(n, z, targets, row_weights, class_weights, smoothing)
+        _, s = shifted_exp(z[n], slopes[n])
+        scale = (hit + spread * all_classes) / s
+        for c in range(z.shape[1]):
+            slopes[n, c] = slopes[n, c] * scale - spread * class_weights[c]
+        slopes[n, t] -= hit
     return slopes

@@ -307,7 +307,7 @@ class RNNCell(AffineCell):
         input_size: length of an input, I.
         hidden_size: length of the state, H.
         bias: whether there are biases.
-        nonlinearity: "tanh" or "relu".
+        nonlinearity: "tanh", or "relu", whose weights `init.irnn_` can start from the identity.
         dtype: of the parameters; that of `tg.default_dtype` unless told.
         seed: an integer or a generator that the first weights are drawn from.
 

@@ -10,6 +10,17 @@ from tinygrad_rnn.ops.declaring import LINE, NONZERO, elementwise
 from tinygrad_rnn.ops.elementwise import erf
 from tinygrad_rnn.ops.selection import where
 
+__all__ = [
+    "elu",
+    "gelu",
+    "leaky_relu",
+    "relu",
+    "sigmoid",
+    "silu",
+    "softplus",
+    "tanh",
+]
+
 Array = Any
 
 

@@ -51,11 +51,16 @@ def integers(call: str, name: str, indices: Array) -> Array:
 
 
 def refuse_unknown(
-    call: str, ids: Array, count: int, noun: str, among: str, others: str = ""
+    call: str, ids: Array, count: int, noun: str, among: str, ignored: int | None = None
 ) -> None:
-    """Name the first of some ids that is not among `count` rows or classes."""
-    wrong = ids[(ids < 0) | (ids >= count)]
-    if wrong.size:
+    """Name the first of some ids that is not among `count` rows or classes, nor ignored."""
+    if not ids.size or (ids.min() >= 0 and ids.max() < count):
+        return
+    wrong, others = (ids < 0) | (ids >= count), ""
+    if ignored is not None:
+        wrong, others = wrong & (ids != ignored), f", or are ignore_index={ignored}"
+    if wrong.any():
         raise IndexingError(
-            f"{call}: {noun} {wrong[0]} is not {among}; {noun}s run from 0 to {count - 1}{others}"
+            f"{call}: {noun} {ids[wrong][0]} is not {among}; {noun}s run from 0 to {count - 1}"
+            f"{others}"
         )

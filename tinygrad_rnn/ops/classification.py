@@ -42,18 +42,11 @@ def classified(
             f"target per row of classes, shape {scores.shape[:-1]}: classes are the last axis"
         )
     classes, t = scores.shape[-1], targets.ravel()
-    refuse_other_targets(call, t, classes, ignore_index)
+    refuse_unknown(call, t, classes, "target", f"one of {classes} classes", ignore_index)
     x = scores.reshape(t.size, classes)
     x = x if x.dtype.kind == "f" else x.astype(np.float64)
     weights = class_weights(call, weight, classes, x.dtype)
     return x, t, row_weights(t, weights, ignore_index, reduction), weights
-
-
-def refuse_other_targets(call: str, targets: Array, classes: int, ignore_index: int) -> None:
-    """Name the first target that is neither a class nor ignored."""
-    others = f", or are ignore_index={ignore_index}"
-    counting = targets[targets != ignore_index]
-    refuse_unknown(call, counting, classes, "target", f"one of {classes} classes", others)
 
 
 def class_weights(call: str, weight: Any, classes: int, dtype: Any) -> Array:
@@ -144,7 +137,7 @@ def target_distribution(
     """
     call = "target_distribution"
     targets = integers(call, "targets", targets)
-    refuse_other_targets(call, targets, classes, ignore_index)
+    refuse_unknown(call, targets, classes, "target", f"one of {classes} classes", ignore_index)
     refuse_smoothing(call, label_smoothing)
     refuse_reduction(call, reduction)
     weights = class_weights(call, weight, classes, dtype or float_dtype.get())
@@ -170,8 +163,6 @@ def spread(g: Any, reduction: str) -> Any:
 
 
 TARGETS = Integers(4, high=3)
-
-
 CLASSIFIED = [
     Case(Reals(4, 3), TARGETS),
     Case(Reals(2, 4, 3), Integers(2, 4, high=3), reduction="none"),
@@ -180,8 +171,6 @@ CLASSIFIED = [
     Case(Reals(3), np.array(1)),
     Case(Reals(0, 3), np.zeros(0, np.int64), reduction="none"),
 ]
-
-
 SMOOTHED = [
     Case(Reals(4, 3), TARGETS, label_smoothing=0.3),
     Case(
@@ -192,8 +181,6 @@ SMOOTHED = [
         reduction="none",
     ),
 ]
-
-
 MISCLASSIFIED = [
     Misuse(
         (np.ones((2, 3)), np.array([0, 3])),

@@ -13,6 +13,26 @@ from tinygrad_rnn.kernels import elementary
 from tinygrad_rnn.ops.declaring import LINE, NONZERO, POSITIVE, elementwise
 from tinygrad_rnn.ops.selection import where
 
+__all__ = [
+    "abs",
+    "add",
+    "cos",
+    "div",
+    "erf",
+    "exp",
+    "expm1",
+    "log",
+    "log1p",
+    "mul",
+    "neg",
+    "pow",
+    "rsqrt",
+    "sign",
+    "sin",
+    "sqrt",
+    "sub",
+]
+
 Array = Any
 
 

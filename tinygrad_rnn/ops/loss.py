@@ -50,11 +50,7 @@ def reduced(losses: Any, reduction: str) -> Any:
 
 
 ABOVE, BELOW = Reals(2, 3, low=0.2, high=0.9), Reals(2, 3, low=-0.9, high=-0.2)
-
-
 APART = [Case(ABOVE, BELOW), Case(BELOW, ABOVE, reduction="sum"), Case(ABOVE, 0.0)]
-
-
 UNREDUCED = [Case(ABOVE, BELOW, reduction="none")]
 
 

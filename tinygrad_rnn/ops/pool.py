@@ -54,11 +54,7 @@ POOLED = [
     Case(Reals(1, 2, 5, 4, distinct=True), kernel_size=(2, 3), stride=1, padding=(1, 0)),
     Case(Reals(0, 2, 4), kernel_size=2),
 ]
-
-
 DILATED = [Case(Reals(1, 2, 8, distinct=True), kernel_size=3, stride=2, padding=1, dilation=2)]
-
-
 UNPOOLED = [
     Misuse(
         (np.ones((2, 3)),), ShapeError, "expected (N, C, L) or (N, C, H, W)", {"kernel_size": 2}

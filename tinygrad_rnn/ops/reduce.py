@@ -34,20 +34,11 @@ Axis = int | tuple[int, ...] | None
 
 # As Any, since NumPy's annotations leave no room for `keepdims: bool`.
 total: Any = np.add.reduce
-
-
 product: Any = np.multiply.reduce
-
-
 greatest: Any = np.maximum.reduce
-
-
 least: Any = np.minimum.reduce
 
-
 NO_AXIS = Misuse((np.ones((2, 3)),), ShapeError, "axis 2 is out of bounds", {"axis": 2})
-
-
 UNDEFINED = Misuse(
     (np.ones((0, 3)),), ShapeError, "no elements, and axis 0 has length 0", {"axis": 0}
 )

@@ -22,6 +22,22 @@ from tinygrad_rnn.engine import (
 from tinygrad_rnn.engine.operation import described
 from tinygrad_rnn.ops.declaring import LINE, elementwise
 
+__all__ = [
+    "astype",
+    "clip",
+    "eq",
+    "ge",
+    "gt",
+    "le",
+    "lt",
+    "maximum",
+    "minimum",
+    "ne",
+    "tril",
+    "triu",
+    "where",
+]
+
 Array = Any
 
 
@@ -222,8 +238,6 @@ TRIANGLES = [
     Case(Reals(3, 2), k=-1),
     Case(Reals(0, 3)),
 ]
-
-
 FLAT = [Misuse((np.ones(3),), ShapeError, "expected at least 2 axes")]
 
 
