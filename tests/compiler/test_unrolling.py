@@ -80,6 +80,13 @@ def test_a_reset_starts_the_carry_again():
     np.testing.assert_allclose(ys.data[:, 0], by_hand(XS, H0)[1][:, 0])
 
 
+def test_a_reset_beyond_the_end_of_a_sequence_changes_nothing():
+    reset = np.zeros((T, B), bool)
+    reset[3] = True
+    h, _ = tg.scan(cell, tg.Tensor(H0), tg.Tensor(XS), reset=reset, lengths=[2, 2, 2])
+    np.testing.assert_allclose(h.data, by_hand(XS[:2], H0)[0])
+
+
 def test_carries_inputs_and_outputs_may_be_nested():
     def step(carry, x):
         total, (count,) = carry["total"] + x["a"] * x["b"], carry["count"]

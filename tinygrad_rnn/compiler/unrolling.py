@@ -75,9 +75,9 @@ def scan(
         result = step(before, frames[t])
         if not outputs:
             refuse_unlike(before, result)
-        carry, y = result
+        still, (carry, y) = carry, result
         if alive is not None and not alive[t].all():
-            carry = choose(alive[t], carry, before)
+            carry = choose(alive[t], carry, still)
             y = mapped(lambda leaf, t=t: where(column(alive[t], leaf), leaf, 0.0), y)
         outputs.append(y)
     return carry, stacked(outputs[::-1] if reverse else outputs)
