@@ -14,8 +14,6 @@ from tinygrad_rnn.book.floors import FLOORS, LIBRARY, ROOT, floor, imports, modu
 # hides the module, which is then imported by its full name; the others are in another package
 # than the function, and hold the layer that calls it.
 NAMED_LIKE_A_FUNCTION = {
-    "tinygrad_rnn.compiler.trace",
-    "tinygrad_rnn.engine.tensor",
     "tinygrad_rnn.nn.dropout",
     "tinygrad_rnn.nn.embedding",
 }

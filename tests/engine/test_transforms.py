@@ -54,6 +54,10 @@ class TestGrad:
         with pytest.raises(tg.ShapeError, match=r"returned shape \(2,\); expected a scalar"):
             tg.grad(lambda x: x * 2)([1.0, 2.0])
 
+    def test_of_several_outputs_asks_for_one(self):
+        with pytest.raises(tg.DtypeError, match="vjp: the function returned tuple; expected one"):
+            tg.grad(lambda x: (x, x))(1.0)
+
     def test_of_a_missing_argument_counts_them(self):
         with pytest.raises(tg.GraphError, match="argnums=1 and 1 arguments"):
             tg.grad(lambda x: x, argnums=1)(1.0)
@@ -145,7 +149,7 @@ class TestCheckpoint:
             y.sum().backward()
 
     def test_of_something_else_than_a_tensor_is_refused(self):
-        with pytest.raises(tg.DtypeError, match="f returned tuple; expected one tensor"):
+        with pytest.raises(tg.DtypeError, match="checkpoint: the function returned tuple"):
             tg.checkpoint(lambda x: (x, x), tg.tensor(1.0))
 
     def test_of_plain_values_is_just_the_call(self):

@@ -535,7 +535,7 @@ def draw_vees(data):
         axes.plot(h, e, color=colour, linestyle=dash)
         axes.plot(h[k], e[k], "o", color=colour, markersize=7)
         axes.text(x, y, label, color=colour, ha="right", va="center")
-    for x, y, power in [(1.2e-6, 3e-5, "h"), (7e-5, 6e-8, "h²"), (1.3e-2, 2e-9, "h⁴")]:
+    for x, y, power in [(1.2e-6, 3e-5, "h"), (2.5e-5, 6e-8, "h²"), (1.3e-2, 2e-9, "h⁴")]:
         axes.text(x, y, f"∝ {power}", color=LIGHT.muted, va="center")
     axes.text(3e-12, 1e-3, "rounding, ∝ 1 / h", color=LIGHT.muted, ha="left", va="center")
     axes.axhline(10.0 ** -data["reverse"], color=LIGHT.cotangent, linewidth=2.4)

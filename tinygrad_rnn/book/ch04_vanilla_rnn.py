@@ -1003,7 +1003,7 @@ chapter.figure(
         "states": hs.numpy()[:40, 0],
         "centres": centres,
         "spreads": np.array([place.std(axis=0) for place in places]),
-        "points": np.array([place[:: max(1, len(place) // 150)][:150] for place in places]),
+        "points": np.array([place[:: max(1, len(place) // 80)][:80] for place in places]),
     },
     band={"states": (-1, 1), "centres": (-8, 8), "spreads": (0, 3), "points": (-8, 8)},
     digits=3,
@@ -1011,10 +1011,11 @@ chapter.figure(
     "where the number of ones turns from even to odd. Right: 40,000 states projected to a plane "
     "fall into four small clouds, named even or odd and last bit 0 or 1; arrows for a 0 and for a "
     "1 lead from cloud to cloud.",
-    caption="Nobody told it to, but it has built a machine with four states. Left, the units as it "
-    "reads 40 bits, the stretches of odd parity marked above. Right, its state after each of "
-    "1000 steps of 40 sequences, seen along the direction that the output reads. A 1 (solid "
-    "arrows) crosses the line between even and odd, a 0 (dotted) does not.",
+    caption="Nobody told it to, but it has built something like a machine with four states. Left, "
+    "the units as it reads 40 bits, blue near 1 and ochre near −1; the stretches of odd parity are "
+    "marked above. Right, its state after each of 1000 steps of 40 sequences, seen along the "
+    "direction that the output reads. A 1 (solid arrows) crosses the line between even and odd, a "
+    "0 (dashed) does not.",
 )
 
 # %% [markdown]

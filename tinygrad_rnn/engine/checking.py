@@ -19,7 +19,7 @@ import numpy as np
 
 from tinygrad_rnn.engine.errors import GradcheckError
 from tinygrad_rnn.engine.operation import Operation
-from tinygrad_rnn.engine.tensor import Tensor
+from tinygrad_rnn.engine.tensors import Tensor
 from tinygrad_rnn.engine.transforms import vjp
 
 Function = Callable[..., Any]

@@ -19,7 +19,7 @@ from tinygrad_rnn.engine import modes
 from tinygrad_rnn.engine.backward import pull
 from tinygrad_rnn.engine.errors import DtypeError, GraphError, ShapeError
 from tinygrad_rnn.engine.operation import Operation
-from tinygrad_rnn.engine.tensor import Tensor, seed_cotangent, tensor
+from tinygrad_rnn.engine.tensors import Tensor, seed_cotangent, tensor
 
 Function = Callable[..., Any]
 depth: ContextVar[int] = ContextVar("depth", default=0)  # of transforms around this one
@@ -104,7 +104,7 @@ def vjp(f: Function, *xs: Any) -> tuple[Tensor, Function]:
     nested = depth.get() > 0 or any(isinstance(x, Tensor) and x.requires_grad for x in xs)
     arguments = tuple(entry(x) for x in xs)
     with modes.setting(depth, depth.get() + 1), modes.enable_grad():
-        y = as_tensor(f(*arguments))
+        y = one_tensor(f(*arguments), "vjp")
 
     def pullback(gradient: Any = None) -> tuple[Tensor, ...]:
         seed = seed_cotangent(y, gradient)
@@ -191,6 +191,20 @@ def jvp(f: Function, xs: Sequence[Any], vs: Sequence[Any]) -> tuple[Tensor, Tens
     return value, derivative
 
 
+def one_tensor(y: Any, caller: str) -> Tensor:
+    """What a function returned, as a tensor.
+
+    Raises:
+        DtypeError: on behalf of the caller, if it is several things, or nothing.
+    """
+    if y is None or isinstance(y, tuple | list | dict):
+        raise DtypeError(
+            f"{caller}: the function returned {type(y).__name__}; expected one tensor: return one "
+            "of them, or differentiate a sum of them"
+        )
+    return as_tensor(y)
+
+
 def as_tensor(x: Any) -> Tensor:
     """`x` itself, or a leaf with its values."""
     return x if isinstance(x, Tensor) else tensor(x)
@@ -244,9 +258,7 @@ def checkpoint(f: Function, *xs: Any, generators: "Sequence[np.random.Generator]
         tensor([ 3., 12.])
     """
     states = [g.bit_generator.state for g in generators]
-    y = f(*xs)
-    if not isinstance(y, Tensor):
-        raise DtypeError(f"checkpoint: f returned {type(y).__name__}; expected one tensor")
+    y = one_tensor(f(*xs), "checkpoint")
     if not y.requires_grad:
         return y
     kept = Tensor(y.data)

@@ -14,7 +14,7 @@ import numpy as np
 from tinygrad_rnn.engine import GraphError, Operation, ShapeError, Tensor
 from tinygrad_rnn.engine.anomaly import line_of
 from tinygrad_rnn.engine.backward import PART, pull
-from tinygrad_rnn.engine.tensor import Bundle, seed_cotangent
+from tinygrad_rnn.engine.tensors import Bundle, seed_cotangent
 
 LIMIT = 60
 MADE = (Tensor, Bundle)  # what an op makes: a tensor, or the node of several
