@@ -323,9 +323,9 @@ chapter.figure(
     data={"targets": targets, "before": before, "after": ledger(net)},
     band={"before": Within(1e-4), "after": Within(5e-3)},
     alt="Two columns of small tables, before and after training; in each, four steps from left to "
-    "right. Before training all probabilities lie between 0.12 and 0.40. After it those of the "
-    "right letters, which are framed, are 0.98 and more, the surprises are near 0, and the third "
-    "and the fourth step, whose inputs are both l, have opposite states.",
+    "right. Before training all probabilities lie between 0.17 and 0.35. After it those of the "
+    "right letters, which are framed, are 0.99 and more, and the surprises are near 0. The third "
+    "and the fourth step, whose inputs are both l, then have very different states.",
     caption="Every number between the word and its loss. Blue is positive, ochre negative; the "
     "right letter is framed. The two rightmost inputs of each half are the same letter.",
 )
@@ -351,8 +351,8 @@ chapter.figure(
         "after": {name: value.numpy() for name, value in net.named_parameters()},
     },
     band={"before": Within(1e-6), "after": Within(1e-2)},
-    alt="The three weight matrices before and after training, 33 numbers each time. After training "
-    "most are two to six times as large.",
+    alt="The three weight matrices before and after training, 33 numbers each time. Most have "
+    "grown; the column of o in the first one has not changed.",
     caption="The 33 numbers that are learnt, before and after. The memory is the matrix in the "
     "middle: nine numbers.",
 )

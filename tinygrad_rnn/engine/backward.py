@@ -25,6 +25,46 @@ Node = Any  # a Tensor; this module is below `tensor`, and needs only its attrib
 Deposit = Callable[[Node, Any], None]
 
 
+class Pending:
+    """Cotangents that wait until all uses of their node have sent theirs.
+
+    Args:
+        in_place: whether sums may be added to, which cotangents with graphs of their own forbid.
+    """
+
+    def __init__(self, in_place: bool) -> None:
+        self.in_place = in_place
+        self.entries: dict[int, list[Any]] = {}  # birth rank -> node, cotangent, whether it is ours
+        self.youngest: list[int] = []  # a heap of negated birth ranks
+
+    # --8<-- [start:push]
+    def push(self, node: Node, g: Any) -> None:
+        """Add a cotangent to what its node has received so far."""
+        rank = node.rank
+        entry = self.entries.get(rank)
+        if entry is None:
+            self.entries[rank] = [node, g, False]
+            heappush(self.youngest, -rank)
+        elif entry[2]:
+            entry[1] += g
+        else:  # g may belong to others, but their sum is ours, and takes what is still to come
+            entry[1], entry[2] = entry[1] + g, self.in_place
+
+    # --8<-- [end:push]
+
+    def push_part(self, part: Node, g: Any) -> None:
+        """Add the cotangent of one of the outputs of an op that has several."""
+        (bundle,) = part.inputs
+        if bundle.rank not in self.entries:
+            self.push(bundle, [None] * len(bundle.data))
+        self.entries[bundle.rank][1][part.params["i"]] = g
+
+    def pop(self) -> tuple[Node, Any]:
+        """The youngest node, and its whole cotangent."""
+        node, g, _ = self.entries.pop(-heappop(self.youngest))
+        return node, g
+
+
 def pull(
     seeds: Iterable[tuple[Node, Any]],
     deposit: Deposit,
@@ -46,30 +86,14 @@ def pull(
     Raises:
         GraphError: if a needed value was freed or overwritten.
     """
-    pending: dict[int, list[Any]] = {}
-    youngest: list[int] = []  # a heap of negated birth ranks
-
-    # --8<-- [start:push]
-    def push(node: Node, g: Any) -> None:
-        rank = node.rank
-        entry = pending.get(rank)
-        if entry is None:
-            pending[rank] = [node, g, False]
-            heappush(youngest, -rank)
-        elif entry[2]:
-            entry[1] += g
-        else:  # g may belong to others, but their sum is ours, and takes what is still to come
-            entry[1], entry[2] = entry[1] + g, not create_graph
-
-    # --8<-- [end:push]
-
-    watch = modes.watching.get()
+    pending = Pending(in_place=not create_graph)
+    push, watch = pending.push, modes.watching.get()
     with modes.setting(modes.recording, create_graph):
         for node, g in seeds:
             push(node, g)
         # --8<-- [start:youngest]
-        while youngest:
-            node, g, _ = pending.pop(-heappop(youngest))
+        while pending.youngest:
+            node, g = pending.pop()
             op = node.op
             if op is None or node.rank in stops:
                 deposit(node, g)
@@ -83,10 +107,7 @@ def pull(
                 push(op.replay(node), g)
                 continue
             if op is PART:
-                (bundle,) = node.inputs
-                if bundle.rank not in pending:
-                    push(bundle, [None] * len(bundle.data))
-                pending[bundle.rank][1][node.params["i"]] = g
+                pending.push_part(node, g)
                 continue
             if op.bundles:
                 g = filled(g, node)
