@@ -35,6 +35,11 @@ def test_code_runs_in_the_page_and_can_be_changed_and_stopped(offline_reader):
         "    1 / 0\n    ~~^~~\nZeroDivisionError: division by zero\n"
     )
 
+    write(second, "x = tg.tensor(3.0, requires_grad=True, name='x')\ntg.plot.graph(x * x)")
+    second.get_by_role("button", name="Run").click()
+    expect(second.locator(".picture svg")).to_be_visible()
+    expect(second.locator(".picture svg")).to_contain_text("9")
+
     write(second, "print('still here')\nwhile True: pass")
     second.get_by_role("button", name="Run").click()
     expect(second.locator(".stdout")).to_have_text("still here\n")

@@ -2,14 +2,17 @@
 //
 // In:  {type: "start", indexURL, wheel}    {type: "run", source, filename}
 // Out: {type: "progress", text}            {type: "ready"}
-//      {type: "stdout" | "stderr" | "result" | "error", text}    {type: "done"}
+//      {type: "stdout" | "stderr" | "result" | "picture" | "error", text}    {type: "done"}
 
 const evaluate = `
 from pyodide.code import eval_code_async
 
 async def evaluate(source, filename, scope={"__name__": "__main__"}):
     value = await eval_code_async(source, scope, filename=filename)
-    return None if value is None else repr(value)
+    picture = getattr(value, "_repr_svg_", None)
+    if picture is not None:
+        return "picture", picture()
+    return None if value is None else ("result", repr(value) + "\\n")
 
 evaluate
 `;
@@ -55,7 +58,7 @@ function trim(traceback, filename) {
 async function run({ source, filename }) {
   try {
     const shown = await python(source, filename);
-    if (shown !== undefined) say("result", `${shown}\n`);
+    if (shown !== undefined) say(...shown.toJs());
   } catch (error) {
     say("error", trim(error.message, filename));
   }

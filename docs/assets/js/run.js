@@ -171,6 +171,11 @@ class Cell {
 
   write(type, text) {
     if (type === "error") this.failed = true;
+    if (type === "picture") {
+      this.output.append(element("span", "picture"));
+      this.output.lastElementChild.innerHTML = text;
+      return;
+    }
     if (this.written > longestOutput) return;
     this.written += text.length;
     const cut = this.written > longestOutput ? `${text}\n… and more, not shown.` : text;
