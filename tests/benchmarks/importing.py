@@ -1,5 +1,6 @@
 """What `import tinygrad_rnn` costs, next to `import numpy` which it cannot do without."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -8,7 +9,7 @@ from tests.benchmarks.pairs import Measured, compare
 
 
 def measure() -> Iterator[Measured]:
-    """Fresh interpreters, warm file cache."""
+    """Fresh interpreters, with their bytecode and files at hand, as from the second start on."""
     yield compare(
         "import tinygrad_rnn",
         lambda: run("import tinygrad_rnn"),
@@ -21,5 +22,6 @@ def measure() -> Iterator[Measured]:
 
 
 def run(code: str) -> None:
-    """Start an interpreter that executes `code`."""
-    subprocess.run([sys.executable, "-c", code], check=True)
+    """Start an interpreter that executes `code`, and may keep the bytecode that it makes."""
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    subprocess.run([sys.executable, "-c", code], check=True, env=environment)

@@ -115,11 +115,12 @@ def pull(
             y, inputs = (node, node.inputs) if create_graph else (node.data, node.arrays)
             if overwritten(node):
                 y, inputs = trusted(node, y, inputs)
+            rules, fixed, params = op.rules, op.fixed, node.params
             for i, x in enumerate(node.inputs):
                 if isinstance(x, Carrier) and x.requires_grad:
-                    rule = op.rules[i] if i < op.fixed else op.rule(i)
+                    rule = rules[i] if i < fixed else op.rule(i)
                     if rule is not None:
-                        gx = rule(g, y, *inputs, **node.params)
+                        gx = rule(g, y, *inputs, **params)
                         shape = x.data.shape
                         if gx.shape != shape or gx.dtype != x.data.dtype:
                             gx = settled(gx, shape, x.data.dtype, op, i)
