@@ -130,8 +130,13 @@ def formulas_of(op: Operation, case: Case | None = None) -> list[str]:
     for i, (name, x) in enumerate(zip(names, carriers, strict=True)):
         rule = op.rule(i) if op.differentiable else None
         if rule is not None and isinstance(x, TeX) and x.dtype.kind == "f":
-            lines.append(rf"\bar {tex_name(name)} = {written(rule(g, y, *carriers, **params))}")
+            lines.append(f"{barred(tex_name(name))} = {written(rule(g, y, *carriers, **params))}")
     return lines
+
+
+def barred(symbol: str) -> str:
+    r"""The cotangent of a symbol; a bar as wide as the word where it is one."""
+    return rf"\overline{symbol}" if symbol.startswith("{") else rf"\bar {symbol}"
 
 
 def tex_name(name: str) -> str:

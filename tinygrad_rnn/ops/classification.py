@@ -241,7 +241,7 @@ def cross_entropy(
         \log p_c$ and $\log p_c = z_c - \log \sum_k e^{z_k}$, so
         $\partial \log p_c / \partial z_k = [c = k] - p_k$ and
         $\partial \ell / \partial z_k = p_k \sum_c q_c - q_k$. Prediction minus target:
-        $$\bar {\mathrm{logits}} = \bar y
+        $$\overline{\mathrm{logits}} = \bar y
           \odot (\operatorname{softmax} {\mathrm{logits}} \odot \sum q - q)$$
 
     Example:
@@ -319,7 +319,7 @@ def cross_entropy_adjoint(
         z$, the rule of softmax takes a cotangent $u$ to $p \odot (u - \sum u \odot p)$, and here
         $u = \bar y \odot v \odot \sum q$:
         $$\bar v = \sum (\bar y \odot (\operatorname{softmax} {\mathrm{logits}} \odot \sum q - q))$$
-        $$\bar {\mathrm{logits}} = v \odot \sum q \odot \operatorname{softmax} {\mathrm{logits}}
+        $$\overline{\mathrm{logits}} = v \odot \sum q \odot \operatorname{softmax} {\mathrm{logits}}
           \odot (\bar y - \sum (\bar y \odot \operatorname{softmax} {\mathrm{logits}}))$$
 
     Example:
@@ -385,7 +385,7 @@ def nll(
     Derivation:
         $\ell = -\sum q \odot \log p$ with the `target_distribution` $q$ is linear in the
         log-probabilities,
-        $$\bar {\mathrm{logp}} = -\bar y \odot q$$
+        $$\overline{\mathrm{logp}} = -\bar y \odot q$$
 
     Example:
         >>> nll(np.log([[0.5, 0.5], [0.2, 0.8]]), np.array([0, 1])).round(4)

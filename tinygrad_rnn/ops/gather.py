@@ -366,7 +366,7 @@ def embedding(weight: Array, ids: Array, /, padding_idx: int | None = None) -> A
         Stack the one-hot vectors of the ids as the rows of $E_I$; then $y = E_I W$. The transpose
         adds each row's cotangents up, over all places where its id stands (those of `padding_idx`
         are dropped first):
-        $$\bar {\mathrm{weight}} = E_I^{\top} \bar y$$
+        $$\overline{\mathrm{weight}} = E_I^{\top} \bar y$$
 
     Example:
         >>> embedding(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([1, 0]))
