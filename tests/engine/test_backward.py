@@ -175,6 +175,21 @@ class TestOverwrittenValues:
         (w * x).sum().backward()
         assert w.grad.item() == 2.0
 
+    def test_a_write_that_is_marked_at_the_top_of_a_script_names_its_line(self):
+        w = leaf(0.5)
+        y = w.tanh()
+        exec(compile("y.data[...] = 0.0\ny.mark_written()", "script.py", "exec"), {"y": y})
+        with pytest.raises(tg.GraphError, match=r"overwritten at script\.py:2"):
+            y.backward(np.ones(1))
+
+    @pytest.mark.parametrize("halves", [lambda x: tg.split(x, 2), lambda x: x.split(2)])
+    def test_an_op_with_several_outputs_names_the_line_that_called_it(self, halves):
+        x = leaf(1.0, 2.0)
+        a, _ = halves(x)
+        a.sum().backward()
+        with pytest.raises(tg.GraphError, match=r"split saved at .*test_backward\.py:\d+ "):
+            a.sum().backward()
+
     def test_an_overwritten_output_counts_for_a_rule_that_reads_it(self):
         w = leaf(0.5)
         y = w.tanh()

@@ -12,7 +12,7 @@ writes: a value written after an op used it is a value that the op's rule may no
 import sys
 from collections.abc import Callable, Iterator
 from itertools import count
-from types import MappingProxyType
+from types import FrameType, MappingProxyType
 from typing import Any, NoReturn
 
 import numpy as np
@@ -232,10 +232,7 @@ class Tensor(Carrier):
 
     def mark_written(self) -> None:
         """Date a write to `data`, so that no backward trusts the value that was there before."""
-        self.storage = storage = self.storage or Storage()
-        storage.written = tick()
-        frame = frame_at(2)
-        storage.line = f"{frame.f_code.co_filename}:{frame.f_lineno}"
+        date_write(self, frame_at(1))
 
     def __setitem__(self, index: Any, value: Any) -> None:
         recorded = recording()
@@ -252,7 +249,7 @@ class Tensor(Carrier):
                 "v.detach()"
             )
         self.data[plain_index(index)] = value.data if isinstance(value, Tensor) else value
-        self.mark_written()
+        date_write(self, frame_at(1))
 
     def __len__(self) -> int:
         if not self.ndim:
@@ -407,7 +404,7 @@ class Bundle:
         self.op, self.inputs, self.arrays, self.params = op, inputs, arrays, params
         self.data: tuple[Array, ...] = ()
         self.rank = tick()
-        frame = frame_at(3)
+        frame = frame_at(4)
         self.made_at = frame.f_code, frame.f_lasti
 
 
@@ -468,6 +465,13 @@ def accumulate(leaf: Tensor, g: Any) -> None:
 
 
 # --8<-- [end:accumulate]
+
+
+def date_write(x: Tensor, writer: FrameType) -> None:
+    """Date a write to a tensor's memory, and note the line that made it."""
+    x.storage = storage = x.storage or Storage()
+    storage.written = tick()
+    storage.line = f"{writer.f_code.co_filename}:{writer.f_lineno}"
 
 
 def share_storage(y: Tensor, inputs: Inputs) -> None:
