@@ -19,22 +19,24 @@ from tinygrad_rnn.ops import *
 from tinygrad_rnn.ops import __all__ as _op_names
 
 if TYPE_CHECKING:
-    from tinygrad_rnn.compiler import scan
+    from tinygrad_rnn.compiler import *
 
 __version__ = "0.1.0"
 
 # What loads when it is first asked for: packages, as `tg.nn`, and the loop over time.
 PACKAGES = ("compiler", "data", "decode", "nn", "optim", "plot", "train")
 
-__all__ = [*_engine_names, *_op_names, *PACKAGES, "backend", "scan"]
+SCANNING = ("compiled", "eager", "explain", "get_num_threads", "scan", "set_num_threads")
+
+__all__ = [*_engine_names, *_op_names, *PACKAGES, *SCANNING, "backend"]
 
 
 def __getattr__(name: str) -> Any:
     """A package, or the loop over time, on first use."""
     if name in PACKAGES:
         return import_module(f"tinygrad_rnn.{name}")
-    if name == "scan":
-        return import_module("tinygrad_rnn.compiler").scan
+    if name in SCANNING:
+        return getattr(import_module("tinygrad_rnn.compiler"), name)
     raise AttributeError(f"module 'tinygrad_rnn' has no attribute {name!r}")
 
 

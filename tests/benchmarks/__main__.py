@@ -1,44 +1,88 @@
-"""`python -m tests.benchmarks [name …] [--json FILE]`: every comparison, as ratios from one run."""
+"""`python -m tests.benchmarks [group …]`: every comparison, as ratios from one run.
+
+`--json FILE` keeps the results with the machine's facts, `--svg FILE` draws the speed-ups, and
+`--quick` only tries whether everything runs: its numbers mean nothing.
+"""
 
 import json
-from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import Progress
-from rich.table import Table
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-NAMES = ("importing", "eager")
+from tests.benchmarks.machine import facts
+from tests.benchmarks.pairs import QUICK, Effort, Group, measured
+from tests.benchmarks.report import Results, show
+
+# The module that holds a group, and what is given to its `group`.
+GROUPS: dict[str, tuple[str, ...]] = {
+    "importing": ("importing",),
+    "eager": ("eager",),
+    "lstm": ("layers", "LSTM"),
+    "gru": ("layers", "GRU"),
+    "rnn": ("layers", "RNN"),
+    "cells": ("cells",),
+    "training": ("training",),
+    "generation": ("generation",),
+    "roofline": ("roofline",),
+    "first": ("first",),
+    "memory": ("memory",),
+    "growth": ("growth",),
+}
+COLUMNS = (
+    TextColumn("{task.description}"),
+    BarColumn(),
+    MofNCompleteColumn(),
+    TimeElapsedColumn(),
+)
 
 
 def main(
-    names: Annotated[list[str] | None, typer.Argument(help=f"Of {', '.join(NAMES)}.")] = None,
+    names: Annotated[list[str] | None, typer.Argument(help=f"Of {', '.join(GROUPS)}.")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write results here.")] = None,
+    svg_file: Annotated[Path | None, typer.Option("--svg", help="Draw speed-ups here.")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Only try whether it runs.")] = False,
 ) -> None:
-    """Run the comparisons and show them as a table."""
-    measured = []
-    with Progress(transient=True) as progress:
-        for name in progress.track(names or NAMES, description="measuring"):
-            measured += import_module(f"tests.benchmarks.{name}").measure()
-    table = Table("measured", "ours", "peer", "theirs", "ratio", "quartiles", "at most")
-    for m in measured:
-        low, high = m.quartiles
-        table.add_row(
-            m.name,
-            f"{m.ours * 1e6:.2f} µs/{m.unit}",
-            m.peer,
-            f"{m.theirs * 1e6:.2f} µs/{m.unit}",
-            f"[{'green' if m.ratio <= m.at_most else 'red'}]{m.ratio:.2f}[/]",
-            f"{low:.2f} – {high:.2f}",
-            f"{m.at_most:.2f}",
-        )
-    Console().print(table)
-    if json_file is not None:
-        json_file.write_text(json.dumps([asdict(m) for m in measured], indent=1) + "\n")
+    """Run the comparisons and show them as tables."""
+    unknown = set(names or ()) - set(GROUPS)
+    if unknown:
+        raise typer.BadParameter(f"no group {', '.join(unknown)}; there are {', '.join(GROUPS)}")
+    console, machine = Console(), facts()
+    groups: dict[str, Any] = {}
+    for name in names or GROUPS:
+        results = measure(name, QUICK if quick else Effort(), console)
+        show(results, console)
+        groups[name] = results.as_data()
+        save(json_file, {"machine": machine, "quick": quick, "groups": groups})
+    if svg_file is not None:
+        svg_file.write_text(import_module("tests.benchmarks.picture").svg(groups))
+
+
+def measure(name: str, effort: Effort, console: Console) -> Results:
+    """All of a group's comparisons, with a bar that says which one runs."""
+    module, *arguments = GROUPS[name]
+    group: Group = import_module(f"tests.benchmarks.{module}").group(*arguments)
+    rows = []
+    with Progress(*COLUMNS, console=console, transient=True) as progress:
+        task = progress.add_task(name, total=len(group.comparisons))
+        for comparison in group.comparisons:
+            label = " · ".join([name, *comparison.name.split("\n"), comparison.peer])
+            progress.update(task, description=label)
+            rows.append(measured(comparison, effort))
+            progress.advance(task)
+    return Results(group.title, rows, group.mean_at_least)
+
+
+def save(path: Path | None, data: dict[str, Any]) -> None:
+    """Write what there is so far, so that an interrupted run is not lost."""
+    if path is not None:
+        path.write_text(json.dumps(data, indent=1, ensure_ascii=False) + "\n")
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    app = typer.Typer(pretty_exceptions_enable=False)
+    app.command()(main)
+    app()

@@ -3,22 +3,19 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 
-from tests.benchmarks.pairs import Measured, compare
+from tests.benchmarks.pairs import Comparison, Effort, Group, Outcome, compare
 
 
-def measure() -> Iterator[Measured]:
+def group() -> Group:
     """Fresh interpreters, with their bytecode and files at hand, as from the second start on."""
-    yield compare(
-        "import tinygrad_rnn",
-        lambda: run("import tinygrad_rnn"),
-        lambda: run("import numpy"),
-        peer="import numpy",
-        unit="start",
-        pairs=15,
-        at_most=1.3,
-    )
+    start = Comparison("import tinygrad_rnn", "import numpy", "s", measure, at_most=1.3)
+    return Group("Starting", [start])
+
+
+def measure(effort: Effort) -> Outcome:
+    """One interpreter after another."""
+    return compare(lambda: run("import tinygrad_rnn"), lambda: run("import numpy"), effort)
 
 
 def run(code: str) -> None:

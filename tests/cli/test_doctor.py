@@ -1,9 +1,11 @@
+import json
 import sys
 
 import numpy as np
 import pytest
 
 from tinygrad_rnn.cli import doctor
+from tinygrad_rnn.compiler.loading import written
 
 
 @pytest.fixture
@@ -101,3 +103,73 @@ def test_cores_are_those_of_this_process(monkeypatch):
     assert doctor.cores() >= 1
     monkeypatch.delattr("os.sched_getaffinity", raising=False)
     assert doctor.cores() >= 1
+
+
+@pytest.fixture
+def loops(tmp_path, monkeypatch):
+    """A folder for compiled loops, in which there is one."""
+    folder = tmp_path / "loops"
+    monkeypatch.setenv("TINYGRAD_RNN_CACHE", str(folder))
+    written("loop_1", "def forward(): ...\n")
+    return folder
+
+
+@pytest.fixture
+def no_folder(tmp_path, monkeypatch):
+    """A place for compiled loops that can be no folder, even for root."""
+    file = tmp_path / "file"
+    file.touch()
+    monkeypatch.setenv("TINYGRAD_RNN_CACHE", str(file / "loops"))
+
+
+def test_compiled_loops_are_counted_and_weighed(loops):
+    (loops / "__pycache__").mkdir(exist_ok=True)
+    (loops / "__pycache__" / "loop_1.nbc").write_bytes(bytes(2_500_000))
+    (loops / "notes.txt").write_bytes(bytes(9_000_000))  # of somebody else
+    finding = doctor.compiled_loops()
+    assert finding.status == "ok"
+    assert finding.detail == f"{loops}: 1 module, 2.5 MB"
+
+
+def test_a_folder_for_loops_that_is_yet_to_be_made_is_well_and_is_not_made(tmp_path, monkeypatch):
+    monkeypatch.setenv("TINYGRAD_RNN_CACHE", str(tmp_path / "yet" / "to" / "be"))
+    finding = doctor.compiled_loops()
+    assert finding.status == "ok"
+    assert finding.detail.endswith("be: 0 modules, 0.0 MB")
+    assert not (tmp_path / "yet").exists()
+
+
+@pytest.mark.usefixtures("no_folder")
+def test_loops_that_cannot_be_kept_have_a_remedy():
+    finding = doctor.compiled_loops()
+    assert finding.status == "lacking"
+    assert "nothing can be written there" in finding.detail
+    assert "TINYGRAD_RNN_CACHE" in finding.remedy
+
+
+def test_clear_deletes_the_loops_says_how_many_and_leaves_the_rest(tg, loops):
+    (loops / "notes.txt").touch()
+    result = tg("doctor", "--clear")
+    assert result.exit_code == 0
+    assert result.output == f"deleted 1 compiled loop from {loops}\n"
+    assert [path.name for path in loops.iterdir()] == ["notes.txt"]
+    again = json.loads(tg("doctor", "--clear", "--json").stdout)
+    assert again == {"deleted": 0, "folder": str(loops)}
+
+
+@pytest.mark.usefixtures("no_folder")
+def test_clear_where_there_is_no_folder_has_nothing_to_delete(tg):
+    result = tg("doctor", "--clear")
+    assert result.exit_code == 0
+    assert "deleted 0 compiled loops" in result.output
+
+
+def test_loops_that_cannot_be_deleted_are_no_traceback(tg, loops, monkeypatch):
+    def refuse(path, missing_ok=False):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("pathlib.Path.unlink", refuse)
+    result = tg("doctor", "--clear")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("tg: ")
+    assert "Permission denied" in result.stderr

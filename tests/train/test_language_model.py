@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
 
+import tinygrad_rnn as tg
+from tinygrad_rnn.decode import Sampler, generate
 from tinygrad_rnn.train import LanguageModel
 
 IDS = np.random.default_rng(0).integers(0, 7, size=(6, 3))
@@ -70,3 +72,27 @@ def test_the_seed_decides_the_first_weights():
 def test_settings_that_do_not_fit_are_explained(options, message):
     with pytest.raises(ValueError, match=message):
         LanguageModel(7, **options)
+
+
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+@pytest.mark.parametrize("temperature", [0.0, 0.7, 1.0])
+def test_writing_in_a_loop_draws_what_drawing_step_by_step_does(cell, temperature):
+    model = LanguageModel(30, cell=cell, hidden=12, embedding=6, layers=2, seed=0)
+    sampler = Sampler(temperature=temperature)
+    rng = np.random.default_rng(1)
+    one_by_one = list(generate(model.step, None, [3, 1], 40, sampler, rng))
+    for mode in (tg.eager, tg.compiled):
+        with tg.backend("numpy"), mode():
+            rng = np.random.default_rng(1)
+            text = list(model.write([3, 1], 40, temperature=temperature, rng=rng, chunk=16))
+        assert text == one_by_one
+
+
+def test_writing_begins_with_something_to_read():
+    with pytest.raises(ValueError, match="the prompt is empty"):
+        LanguageModel(5, seed=0).write([], 3, rng=np.random.default_rng(0))
+
+
+def test_writing_takes_no_negative_temperature():
+    with pytest.raises(ValueError, match=r"temperature=-1\.0; expected 0 or more"):
+        LanguageModel(5, seed=0).write([1], 3, temperature=-1.0, rng=np.random.default_rng(0))

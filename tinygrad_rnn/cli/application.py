@@ -9,7 +9,7 @@ import typer
 from tinygrad_rnn import __version__
 from tinygrad_rnn.cli.book import book
 from tinygrad_rnn.cli.options import Json, Port, Seed
-from tinygrad_rnn.cli.terminal import as_examples, print_json
+from tinygrad_rnn.cli.terminal import as_examples, explained, print_json
 
 __all__ = ["application", "run"]
 
@@ -177,9 +177,17 @@ def generate(
     typer.echo()
 
 
-@application.command(epilog=as_examples("tg doctor", "tg doctor --json"))
-def doctor(json: Json = False) -> None:
+@application.command(epilog=as_examples("tg doctor", "tg doctor --json", "tg doctor --clear"))
+def doctor(
+    clear: Annotated[
+        bool, typer.Option("--clear", help="Delete the compiled loops that are kept, and end.")
+    ] = False,
+    json: Json = False,
+) -> None:
     """Say what this machine offers and lacks, with remedies; exits with 1 if something lacks."""
+    if clear:
+        delete_loops(json)
+        return
     from tinygrad_rnn.cli.doctor import examine
     from tinygrad_rnn.cli.terminal import print_findings
 
@@ -189,3 +197,15 @@ def doctor(json: Json = False) -> None:
     else:
         print_findings(findings)
     raise typer.Exit(int(any(finding.remedy for finding in findings)))
+
+
+def delete_loops(json: bool) -> None:
+    """Empty the folder of compiled loops, and say how many there were."""
+    from tinygrad_rnn.compiler.loading import cache_folder, clear_loops
+
+    with explained(OSError):
+        count = clear_loops()
+    if json:
+        print_json({"deleted": count, "folder": str(cache_folder())})
+        return
+    typer.echo(f"deleted {count} compiled loop{'' if count == 1 else 's'} from {cache_folder()}")

@@ -10,6 +10,7 @@ import platform
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
 from typing import Literal
 
 __all__ = ["Finding", "examine"]
@@ -86,6 +87,21 @@ def kernel_cache() -> Finding:
     return Finding("Kernel cache", "ok", folder)
 
 
+def compiled_loops() -> Finding:
+    """Where compiled loops over time are kept, how many there are, and how large."""
+    from tinygrad_rnn.compiler.loading import FOLDER, cache_folder, kept_loops
+
+    folder, count = cache_folder(), len(kept_loops())
+    size = sum(path.stat().st_size for path in folder.rglob("loop_*") if path.is_file())
+    kept = f"{count} module{'' if count == 1 else 's'}, {size / 1e6:.1f} MB"
+    if not writable(folder):
+        return Finding(
+            *("Compiled loops", "lacking", f"{folder}: {kept}, but nothing can be written there"),
+            f"set {FOLDER} to a folder that can be written; till then every process compiles anew",
+        )
+    return Finding("Compiled loops", "ok", f"{folder}: {kept}")
+
+
 def documentation() -> Finding:
     """The text that `tg start` trains on."""
     from tinygrad_rnn.data import python_docs
@@ -149,6 +165,7 @@ CHECKS: tuple[Callable[[], Finding], ...] = (
     numpy,
     numba,
     kernel_cache,
+    compiled_loops,
     documentation,
     packages("train", "typer", "rich", "safetensors"),
     packages("book", "matplotlib", "mkdocs", "mkdocstrings", "jupytext"),
@@ -161,6 +178,12 @@ def cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def writable(folder: Path) -> bool:
+    """Whether a folder could be written to, and made if it is not there; nothing is made."""
+    place = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    return place.is_dir() and os.access(place, os.W_OK | os.X_OK)
 
 
 def installed(module: str) -> bool:

@@ -1,12 +1,38 @@
 """From a cell to a loop over time.
 
-===========  =====================================================================
-`tracing`    run a function on symbols; get the program of ops that it runs
-`unrolling`  `scan`: a step, run over a sequence
-===========  =====================================================================
+===============  =====================================================================
+`scanning`       `scan`: a step, run over a sequence, compiled where that pays
+`unrolling`      the same, op by op: the definition
+`tracing`        run a function on symbols; get the program of ops that it runs
+`simplifying`    few and large products in place of many
+`hoisting`       what does not depend on the carry, for all steps at once
+`differentiating`  the backward lines of a program, by the ops' own rules
+`lowering`       what a line does to each sequence of a batch
+`scheduling`     in which order, and what is kept in memory
+`planning`       all of that, put together
+`naming`         what the author of a step called its values
+`emitting`       the loops as source
+`loading`        the source on disk, imported and compiled
+`running`        the loops over slices of the batch, on threads
+`pooling`        memory and threads that are used again
+`explaining`     what a scan becomes, and why
+===============  =====================================================================
 """
 
+from tinygrad_rnn.compiler.explaining import explain
+from tinygrad_rnn.compiler.pooling import get_num_threads, set_num_threads
+from tinygrad_rnn.compiler.scanning import compiled, eager, scan, scan_projected
 from tinygrad_rnn.compiler.tracing import Program, Sym, trace
-from tinygrad_rnn.compiler.unrolling import scan
 
-__all__ = ["Program", "Sym", "scan", "trace"]
+__all__ = [
+    "Program",
+    "Sym",
+    "compiled",
+    "eager",
+    "explain",
+    "get_num_threads",
+    "scan",
+    "scan_projected",
+    "set_num_threads",
+    "trace",
+]

@@ -17,45 +17,71 @@ same are one line. Tensors that the function captures become *captured* values o
            [0., 0., 0.]])
 """
 
-from collections.abc import Callable, Hashable
+import functools
+import math
+import sys
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
+from types import CodeType
 from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.engine import Carrier, Operation, Tensor
+from tinygrad_rnn.engine import Carrier, GraphError, Operation, Tensor, modes
 from tinygrad_rnn.engine.nesting import leaves, mapped
 from tinygrad_rnn.engine.operation import Inputs, Params
 
 
 class Sym(Carrier):
-    """A value of a program: its name, shape and dtype, and no numbers."""
+    """A value of a program: its name, shape and dtype, and no numbers.
 
-    requires_grad = False
+    What would need numbers, or a graph, raises: a function that asks for it has no program.
+    """
 
     def __init__(self, program: "Program", name: str, shape: tuple[int, ...], dtype: Any) -> None:
         self.program, self.name = program, name
-        self.shape, self.ndim, self.dtype = shape, len(shape), np.dtype(dtype)
-        self.size = int(np.prod(shape))
+        self.shape, self.ndim, self.dtype = shape, len(shape), dtype
+        self.size = math.prod(shape)
 
     @staticmethod
     def apply(op: Operation, inputs: Inputs, params: Params) -> Any:
         """Write a line, or find the one that says the same."""
         program = next(x.program for x in inputs if isinstance(x, Sym))
-        return program.write(op, tuple(program.operand(x) for x in inputs), params)
+        if modes.recording.get() is not program.recording:
+            raise GraphError("no_grad or enable_grad inside of a function cannot be traced")
+        frame = sys._getframe(2)
+        operands = tuple(program.operand(x) for x in inputs)
+        return program.write(op, operands, params, (frame.f_code, frame.f_lasti))
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __bool__(self) -> bool:
+        raise GraphError(
+            f"a function that looks at values cannot be traced: it asks if {self} holds"
+        )
 
     def __repr__(self) -> str:
         return self.name
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Line:
-    """One line of a program: `targets = op(*operands, **params)`."""
+    """One line of a program: `targets = op(*operands, **params)`.
+
+    Attributes:
+        made_at: the code that applied the op, and where in it; see `naming`.
+    """
 
     op: Operation
     operands: tuple[Any, ...]
     params: Params
     targets: tuple[Sym, ...]
+    made_at: tuple[CodeType, int] | None = None
+
+    def place(self, y: Sym) -> int:
+        """Which of the targets a value is; `==` on values would be one more line."""
+        return next(i for i, target in enumerate(self.targets) if target is y)
 
     def __str__(self) -> str:
         arguments = [*map(str, self.operands), *(f"{k}={v}" for k, v in self.params.items())]
@@ -71,45 +97,64 @@ class Program:
 
     Attributes:
         inputs: the values that a call gives.
-        captured: the values of tensors that the traced function closed over.
+        captured: the tensors and arrays that the traced function closed over, by value.
         lines: in order of execution.
         outputs: what a call returns, a nest of values.
+        said: the targets of each line, by what it says.
+        made: the line that makes a value.
+        cotangent_of: the value that another is the cotangent of; for names.
+        recording: whether graphs were recorded when it was begun.
     """
 
     inputs: list[Sym] = field(default_factory=list)
-    captured: dict[Sym, Tensor] = field(default_factory=dict)
+    captured: dict[Sym, Any] = field(default_factory=dict)
     lines: list[Line] = field(default_factory=list)
     outputs: Any = None
     said: dict[Hashable, tuple[Sym, ...]] = field(default_factory=dict)
+    made: dict[Sym, Line] = field(default_factory=dict)
+    cotangent_of: dict[Sym, Sym] = field(default_factory=dict)
+    recording: bool = field(default_factory=modes.recording.get)
+    known: dict[int, Sym] = field(default_factory=dict)
 
     def operand(self, x: Any) -> Any:
         """What a line calls `x`: a value of this program, or a constant."""
-        if not isinstance(x, Tensor):
+        if not isinstance(x, Tensor | np.ndarray):
             return x
-        for name, tensor in self.captured.items():
-            if tensor is x:
-                return name
-        name = Sym(self, x.name or f"w{len(self.captured)}", x.shape, x.dtype)
-        self.captured[name] = x
+        name = self.known.get(id(x))
+        if name is None:
+            called = (isinstance(x, Tensor) and x.name) or f"w{len(self.captured)}"
+            if any(called == other.name for other in (*self.inputs, *self.captured)):
+                called = f"{called}_{len(self.captured)}"
+            name = Sym(self, called, x.shape, x.dtype)
+            self.known[id(x)], self.captured[name] = name, x
         return name
 
-    def write(self, op: Operation, operands: tuple[Any, ...], params: Params) -> Any:
+    def write(
+        self,
+        op: Operation,
+        operands: tuple[Any, ...],
+        params: Params,
+        made_at: tuple[CodeType, int] | None = None,
+    ) -> Any:
         """The values of a new line, or of the earlier line that computes the same."""
-        key = (op.name, tuple(map(identity, operands)), identity(params))
+        key = op, tuple(map(identity, operands)), identity(params)
         targets = self.said.get(key)
         if targets is None:
             targets = tuple(
-                Sym(self, f"v{len(self.said)}" + f"_{i}" * op.bundles, y.shape, y.dtype)
-                for i, y in enumerate(sample_outputs(op, operands, params))
+                Sym(self, f"v{len(self.said)}" + f"_{i}" * op.bundles, shape, dtype)
+                for i, (shape, dtype) in enumerate(outcome(op, operands, params, key[2]))
             )
+            line = Line(op, operands, params, targets, made_at)
             self.said[key] = targets
-            self.lines.append(Line(op, operands, params, targets))
+            self.lines.append(line)
+            self.made.update((y, line) for y in targets)
         return targets if op.bundles else targets[0]
 
     def __call__(self, *arrays: Any) -> Any:
         """Run the lines on arrays."""
         values: dict[Sym, Any] = dict(zip(self.inputs, arrays, strict=True))
-        values.update((name, tensor.data) for name, tensor in self.captured.items())
+        for name, x in self.captured.items():
+            values[name] = x.data if isinstance(x, Tensor) else x
         for line in self.lines:
             arguments = (values[x] if isinstance(x, Sym) else x for x in line.operands)
             result = line.op(*arguments, **line.params)
@@ -122,8 +167,31 @@ class Program:
         return "\n".join([*rows, f"return {', '.join(map(str, leaves(self.outputs)))}"])
 
 
+Outcome = tuple[tuple[tuple[int, ...], "np.dtype[Any]"], ...]
+
+
+@dataclass(frozen=True)
+class Stub:
+    """What of a value decides the shape of others."""
+
+    shape: tuple[int, ...]
+    dtype: "np.dtype[Any]"
+
+
+@dataclass(frozen=True)
+class Question:
+    """An op, operands and parameters, with a key to compare them by."""
+
+    key: Hashable
+    op: Operation = field(compare=False)
+    stubs: tuple[Any, ...] = field(compare=False)
+    params: Params = field(compare=False)
+
+
 def identity(x: Any) -> Hashable:
     """A key that is equal just for operands or parameters that are the same."""
+    if type(x) is Sym:
+        return x
     if isinstance(x, dict):
         return tuple((k, identity(v)) for k, v in sorted(x.items()))
     if isinstance(x, tuple | list):
@@ -135,26 +203,59 @@ def identity(x: Any) -> Hashable:
     return type(x).__name__, x if isinstance(x, Hashable) else id(x)
 
 
-def sample_outputs(op: Operation, operands: tuple[Any, ...], params: Params) -> tuple[Any, ...]:
-    """What `op` gives for ones: the shapes and dtypes of its outputs."""
-    ones = (
-        np.broadcast_to(np.ones((), x.dtype), x.shape) if isinstance(x, Sym) else x
-        for x in operands
+def outcome(op: Operation, operands: tuple[Any, ...], params: Params, kind: Hashable) -> Outcome:
+    """The shapes and dtypes of what `op` gives for operands like these, and such parameters."""
+    stubs = tuple(Stub(x.shape, x.dtype) if isinstance(x, Sym) else x for x in operands)
+    key = op, tuple((x.shape, x.dtype) if type(x) is Stub else identity(x) for x in stubs), kind
+    return remembered_outcome(Question(key, op, stubs, params))
+
+
+@functools.lru_cache(maxsize=4096)
+def remembered_outcome(asked: Question) -> Outcome:
+    """As `computed_outcome`, which is only asked once for each question."""
+    return computed_outcome(asked.op, asked.stubs, asked.params)
+
+
+def computed_outcome(op: Operation, stubs: tuple[Any, ...], params: Params) -> Outcome:
+    """What `op` gives for ones: it says itself what its shapes and dtypes are."""
+    slim = op.kernel is not None  # elementwise: one element says as much as all
+    arrays = tuple(
+        np.broadcast_to(np.ones((), x.dtype), (1,) * len(x.shape) if slim else x.shape)
+        if isinstance(x, Stub)
+        else x
+        for x in stubs
     )
     with np.errstate(all="ignore"):
-        result = op.compute(tuple(ones), params)
-    return result if op.bundles else (np.asarray(result),)
+        result = op.compute(arrays, params)
+    if slim:
+        shape = broadcast_shape(op, stubs)
+        return ((shape, np.asarray(result).dtype),)
+    return tuple((np.shape(y), np.asarray(y).dtype) for y in (result if op.bundles else (result,)))
 
 
-def trace(f: Callable[..., Any], *examples: Any) -> Program:
+def broadcast_shape(op: Operation, stubs: tuple[Any, ...]) -> tuple[int, ...]:
+    """The shape to which elementwise operands broadcast, or the op's own error."""
+    try:
+        return np.broadcast_shapes(
+            *(np.shape(x) for x in stubs if not isinstance(x, Stub)),
+            *(x.shape for x in stubs if isinstance(x, Stub)),
+        )
+    except ValueError as error:
+        whole = [np.empty(x.shape, x.dtype) if isinstance(x, Stub) else x for x in stubs]
+        raise op.explained(error, whole) from None
+
+
+def trace(f: Callable[..., Any], *examples: Any, names: Sequence[str] = ()) -> Program:
     """The program that `f` runs on inputs of the examples' shapes and dtypes.
 
     Args:
         f: a function of tensors whose control flow does not depend on their values.
         *examples: arrays or tensors; only shapes and dtypes matter.
+        names: what to call the inputs; x0, x1 and so on by default.
     """
     program = Program()
-    for i, example in enumerate(examples):
-        program.inputs.append(Sym(program, f"x{i}", np.shape(example), example.dtype))
+    given = names or [f"x{i}" for i in range(len(examples))]
+    for name, example in zip(given, examples, strict=True):
+        program.inputs.append(Sym(program, name, np.shape(example), np.dtype(example.dtype)))
     program.outputs = mapped(program.operand, f(*program.inputs))
     return program

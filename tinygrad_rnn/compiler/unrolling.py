@@ -1,10 +1,4 @@
-r"""`scan`: a loop over time, written by giving one step of it.
-
-$$(s_t, y_t) = \operatorname{step}(s_{t-1}, x_t), \qquad t = 1, \dots, T.$$
-
-A recurrent layer is a step and an initial carry; everything about sequences (lengths, resets,
-direction) is the loop's business, so a cell never has to know of it.
-"""
+"""A loop over time, op by op: what `scan` means, and what compiled loops are compared with."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -19,50 +13,20 @@ Nest = Any  # a tensor, or nested tuples, lists and dicts of tensors
 Step = Callable[[Nest, Nest], tuple[Nest, Nest]]
 
 
-def scan(
-    step: Step,
-    init: Nest,
-    xs: Nest,
-    *,
-    lengths: Any = None,
-    reset: Any = None,
-    reverse: bool = False,
+def unroll(
+    step: Step, init: Nest, xs: Nest, alive: Any, fresh: Any, reverse: bool
 ) -> tuple[Nest, Nest]:
-    r"""Run `step` over a sequence, carrying state from each step to the next.
+    """`scan`, op by op.
 
     Args:
-        step: maps (carry, x) to (carry, y). `x` is one time step of `xs`.
-        init: the carry before the first step; every leaf starts with the batch axis if
-            `lengths` or `reset` are given.
-        xs: inputs with time as the first axis, (T, B, …), alone or nested.
-        lengths: (B,) integers in [0, T]. Sequence b takes part in steps t < lengths[b]; after
-            them its carry stands still and its outputs are zero. A length of 0 is legal.
-        reset: (T, B) booleans. Where true, the carry is `init` again before that step, so
-            several documents may share a row.
-        reverse: run from the last step to the first. A sequence with a length starts at its own
-            end.
-
-    Returns:
-        The last carry, and the outputs stacked along time, (T, …), in the order of `xs`.
-
-    Raises:
-        ShapeError: if leaves of `xs` differ in T, or `lengths` or `reset` do not fit, or the
-            step returns a carry of another structure or shape.
-        DtypeError: if `lengths` are not integers or `reset` not booleans.
-
-    Example:
-        A running sum is a one-line cell:
-
-        >>> import tinygrad_rnn as tg
-        >>> def add_up(total, x):
-        ...     total = total + x
-        ...     return total, total
-        >>> tg.scan(add_up, tg.tensor(0.0), tg.tensor([1.0, 2.0, 3.0]))
-        (tensor(6.), tensor([1., 3., 6.]))
+        step: maps (carry, x) to (carry, y).
+        init: the carry before the first step.
+        xs: inputs with time as the first axis.
+        alive: which sequences take part in which step, (T, B), or None for all,
+        fresh: and where the carry is `init` again, or None.
+        reverse: whether to run from the last step to the first.
     """
     T = time_steps(xs)
-    alive = None if lengths is None else alive_masks(lengths, T)
-    fresh = None if reset is None else reset_masks(reset, T)
     if T == 0:
         return init, empty_outputs(step, init, xs)
     # --8<-- [start:loop]

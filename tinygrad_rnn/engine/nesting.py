@@ -22,18 +22,18 @@ def leaves(tree: Any) -> list[Any]:
 
 def rebuilt(tree: Any, new: Iterable[Any]) -> Any:
     """The nest `tree` with new leaves, in order."""
-    supply: Iterator[Any] = iter(new)
+    return filled(tree, iter(new))
 
-    def build(node: Any) -> Any:
-        if isinstance(node, dict):
-            return {key: build(value) for key, value in node.items()}
-        if isinstance(node, tuple) and hasattr(node, "_fields"):
-            return type(node)(*map(build, node))
-        if isinstance(node, tuple | list):
-            return type(node)(map(build, node))
-        return None if node is None else next(supply)
 
-    return build(tree)
+def filled(tree: Any, supply: Iterator[Any]) -> Any:
+    """The nest `tree` with leaves from an iterator."""
+    if isinstance(tree, dict):
+        return {key: filled(value, supply) for key, value in tree.items()}
+    if isinstance(tree, tuple) and hasattr(tree, "_fields"):
+        return type(tree)(*(filled(value, supply) for value in tree))
+    if isinstance(tree, tuple | list):
+        return type(tree)(filled(value, supply) for value in tree)
+    return None if tree is None else next(supply)
 
 
 def mapped(f: Callable[..., Any], tree: Any, *others: Any) -> Any:

@@ -31,4 +31,14 @@ that is said from outside, by `tg.backend("numpy")`. Import from the modules.
 `optimizer`
 :   One step in place: `sgd_step`, `momentum_step`, `adam_step`, `rmsprop_step`, `adagrad_step`; and
     `sum_of_squares`.
+
+`packed`
+:   Products with a matrix that is used at every step: `pack(a)` once, then `product(panels, x, c)`
+    and `add_product(panels, x, c)`; a weight's gradient, `add_gram(g, a, out, start, stop)`.
+
+`transposed`
+:   `to_features(src, dst)` and `to_rows(src, dst)`: from a batch of rows to blocks of features.
+
+`tiles`, `microkernels`
+:   What of a product fits into a processor's registers, and the loops made of that.
 """

@@ -206,10 +206,34 @@ def inlined(
     return declare
 
 
-def _tell_numba_what_is_inlined() -> None:
+# What loops may call, and what chooses its compiled form by the types of the arguments.
+_overloaded: dict[Callable[..., Any], Callable[..., Any]] = {}
+
+
+def overloaded(meaning: Callable[..., Any]) -> Callable[[F], F]:
+    """Let compiled loops call a function, by declaring how its compiled form is chosen.
+
+    What is declared gets Numba's types of the arguments and returns a function of the same
+    arguments, which Numba compiles, or None where there is none. It may import Numba.
+
+    Args:
+        meaning: The function that the loops name.
+    """
+
+    def declare(choose: F) -> F:
+        _overloaded[meaning] = choose
+        return choose
+
+    return declare
+
+
+def _tell_numba_what_loops_may_call() -> None:
     from numba.extending import overload
 
     with _telling:
+        while _overloaded:
+            function, chooser = _overloaded.popitem()
+            overload(function, jit_options={"error_model": "numpy"}, strict=False)(chooser)
         while _inlined:
             function, sources = _inlined.popitem()
 
@@ -220,11 +244,12 @@ def _tell_numba_what_is_inlined() -> None:
                 "fastmath": _licences[function],
                 "error_model": "numpy",
                 "forceinline": True,
+                "cache": True,
             }
             overload(function, jit_options=options, strict=False)(choose)
 
 
-def jit(loop: F, *, keep: bool = True) -> F:
+def jit(loop: F, *, signature: Any = None, keep: bool = True) -> F:
     """Hand a loop to Numba: compiled at its first call, kept on disk, run without the GIL.
 
     `contract` lets a product and a sum become one fused instruction; nothing else of IEEE
@@ -233,14 +258,15 @@ def jit(loop: F, *, keep: bool = True) -> F:
 
     Args:
         loop: A function in the Python that Numba understands.
+        signature: Numba's types of its arguments, if it is to be compiled for these at once.
         keep: Whether to keep what is compiled on disk.
     """
     import numba
 
-    _tell_numba_what_is_inlined()
+    _tell_numba_what_loops_may_call()
     options: Any = {"fastmath": {"contract"}, "error_model": "numpy", "nogil": True}
     try:
-        compiled: F = numba.njit(cache=keep, **options)(loop)
+        compiled: F = numba.njit(signature, cache=keep, **options)(loop)
     except RuntimeError as error:
         warnings.warn(
             f"compiled loops cannot be kept on disk ({error}); every new process will compile "
@@ -248,5 +274,5 @@ def jit(loop: F, *, keep: bool = True) -> F:
             RuntimeWarning,
             stacklevel=2,
         )
-        compiled = numba.njit(**options)(loop)
+        compiled = numba.njit(signature, **options)(loop)
     return compiled

@@ -234,6 +234,26 @@ def _sigmoid_loop(x: Array) -> Array:
     return y
 
 
+def maximum(a: Any, b: Any) -> Any:
+    """The greater of two numbers, NaN if one of them is."""
+    return np.maximum(a, b)
+
+
+@inlined(maximum)
+def _maximum(a: Any, b: Any) -> Any:
+    return a if a > b or a != a else b
+
+
+def minimum(a: Any, b: Any) -> Any:
+    """The smaller of two numbers, NaN if one of them is."""
+    return np.minimum(a, b)
+
+
+@inlined(minimum)
+def _minimum(a: Any, b: Any) -> Any:
+    return a if a < b or a != a else b
+
+
 @inlined()
 def erf_near(a: Any) -> Any:
     """The error function from 0 to 1, of a number or an array."""

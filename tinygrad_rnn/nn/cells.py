@@ -25,7 +25,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from tinygrad_rnn.compiler import Sym, scan
+from tinygrad_rnn.compiler import Sym, scan_projected
 from tinygrad_rnn.engine import Carrier, GraphError, ShapeError, Tensor, tensor
 from tinygrad_rnn.engine.nesting import leaves, mapped, structure
 from tinygrad_rnn.nn.arguments import as_input, check_dtype, check_sizes, empty
@@ -137,8 +137,10 @@ class Cell(Module):
         """
         if reverse and reset is not None:
             reset = np.concatenate([reset[1:], np.zeros_like(reset[:1])])
-        xs = self.project(x, *self.noise(*x.shape[:-1]))
-        return scan(self.recur, carry, xs, lengths=lengths, reset=reset, reverse=reverse)
+        xs = x, self.noise(*x.shape[:-1])
+        return scan_projected(
+            self.recur, lambda x: self.project(x[0], *x[1]), carry, xs, lengths, reset, reverse
+        )
 
     def forward(self, input: Any, hx: Carry = None) -> Carry:
         """One step from `hx`, or from the initial carry; returns the new carry.
