@@ -216,8 +216,10 @@ class StepWriter:
 
     def written_name(self, x: Sym, view: str) -> str:
         """What a loop calls a view that it writes: `h_next` for `h[s + 1]`."""
-        array = view.split("[")[0]
-        return f"{array}_next" if "s + 1" in view else self.named(x)
+        array = self.arrays[view.split("[")[0]]
+        if array.role == "total":
+            return array.name
+        return f"{array.name}_next" if "s + 1" in view else self.named(x)
 
     def show(self, x: Sym, holds: Any) -> None:
         """Write a value to a sequence that the caller sees."""
@@ -239,7 +241,7 @@ class StepWriter:
         key = (x, features)
         if key not in self.fixed:
             total = int(np.prod(features))
-            self.fixed[key] = Place(self.array(x.name, "fixed", total, x.dtype, key))
+            self.fixed[key] = Place(self.array(self.named(x), "fixed", total, x.dtype, key))
         return self.fixed[key].view(start, rows)
 
     def roots(self, phase: int, rows: int) -> list[tuple[Sym, str, str]]:
@@ -436,7 +438,7 @@ class LoopWriter:
         if self.lowering.fixed(x):
             features = self.lowering.features(x if like is None else like)
             view = self.step.constant_block(x, features, start, self.rows)
-            return element(self.parameter(view, x.name))
+            return element(self.parameter(view, self.step.named(x)))
         if (
             self.lowering.rows(x) != self.rows
             and like is not None

@@ -9,7 +9,7 @@ import functools
 import itertools
 import keyword
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import CodeType
 
@@ -23,32 +23,39 @@ SHORT = {"matmul": "z", "concatenate": "joined", "getitem": "part", "split": "pa
 
 
 @functools.lru_cache(maxsize=256)
-def instructions(code: CodeType) -> dict[int, dis.Instruction]:
-    """The instructions of a function, each by the place of the one before it."""
+def instructions(code: CodeType) -> tuple[list[dis.Instruction], dict[int, int]]:
+    """The instructions of a function, and for each place in its code which one comes next."""
     listed = [i for i in dis.get_instructions(code) if i.opname not in ("CACHE", "EXTENDED_ARG")]
-    return {a.offset: b for a, b in itertools.pairwise(listed)}
+    return listed, {step.offset: k + 1 for k, step in enumerate(listed)}
+
+
+def stored(steps: Iterable[dis.Instruction]) -> Iterator[str]:
+    """The names that a run of stores puts values in; one instruction may hold two of them."""
+    for step in steps:
+        if not step.opname.startswith("STORE_"):
+            return
+        names = step.argval if isinstance(step.argval, tuple) else (step.argval,)
+        loads = step.opname.endswith("LOAD_FAST")
+        yield from names[:1] if loads else names
+        if loads:
+            return
 
 
 def targets_of(line: Line) -> Sequence[str | None]:
     """The names of the variables that a line's results are stored in, None where there is none."""
     count = len(line.targets)
-    unknown = (None,) * count
     if line.made_at is None:
-        return unknown
+        return (None,) * count
     code, at = line.made_at
-    following = instructions(code)
-    step = following.get(at)
-    if step is None:
-        return unknown
-    if not line.op.bundles:
-        return (step.argval if step.opname.startswith("STORE_") else None,)
-    widths = unpacking(step, count)
-    names: list[str | None] = []
+    listed, following = instructions(code)
+    k = following.get(at, len(listed))
+    widths = unpacking(listed[k], count) if line.op.bundles and k < len(listed) else [1]
+    names = stored(listed[k + line.op.bundles :])
+    found: list[str | None] = []
     for width in widths:
-        step = following.get(step.offset) if step else None
-        stored = step is not None and step.opname.startswith("STORE_") and width == 1
-        names.extend([step.argval if step is not None and stored else None] * width)
-    return names if widths else unknown
+        name = next(names, None)
+        found += [name if width == 1 else None] * width
+    return found if len(found) == count else (None,) * count
 
 
 def unpacking(step: dis.Instruction, count: int) -> list[int]:

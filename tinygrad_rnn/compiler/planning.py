@@ -467,7 +467,7 @@ class Writing:
             place = self.kept_for_after(w, weighing.g, copied)
             self.weights.append(self.weight(weighing, place))
         for x, g in cotangents.fixed:
-            array = w.array("d_" + x.name, "total", self.lowering.rows(g), g.dtype)
+            array = w.array("d_" + w.named(x), "total", self.lowering.rows(g), g.dtype)
             self.sums.append((x, g, array))
             copied += [(Place(array, start=start), part, True) for start, part in self.parts(w, g)]
         w.copies = copied

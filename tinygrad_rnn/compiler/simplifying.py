@@ -5,9 +5,10 @@ side,
 
 $$[h\, W_f, h\, W_i] = h\, [W_f, W_i],$$
 
-and a sum of products is one product with the weights on top of each other,
+and a sum of products is one product with the weights on top of each other; a bias is the weight
+of an input that is always 1,
 
-$$h\, U + x\, W = [h, x] \begin{bmatrix} U \\ W \end{bmatrix}.$$
+$$h\, U + x\, W + b = [h, x, 1] \begin{bmatrix} U \\ W \\ b \end{bmatrix}.$$
 
 From left to right they suit a batch, whose products run at the processor's peak at every step.
 For a few sequences only, the second is read from right to left: what does not depend on the state
@@ -19,6 +20,8 @@ from collections import Counter
 from collections.abc import Iterable
 from enum import IntEnum
 from typing import Any
+
+import numpy as np
 
 from tinygrad_rnn.compiler.tracing import Line, Program, Sym
 from tinygrad_rnn.engine.nesting import leaves, mapped
@@ -57,7 +60,7 @@ def simplified(program: Program, carries: int, narrow: bool) -> Program:
     """
     if narrow:
         return stacked(taken_apart(program, carries), carries)
-    return added_up(stacked(program, carries), carries)
+    return stacked(added_up(program, carries), carries)
 
 
 class Rewriting:
@@ -78,7 +81,7 @@ class Rewriting:
             self.new.inputs.append(Sym(self.new, x.name, x.shape, x.dtype))
             self.value[x] = self.new.inputs[-1]
         for x, array in old.captured.items():
-            self.value[x] = self.new.operand(array)
+            self.value[x] = self.new.operand(array, x.name)
 
     def now(self, x: Any) -> Any:
         """What stands for an operand."""
@@ -162,21 +165,33 @@ def stacked(program: Program, carries: int) -> Program:
 
 
 def added_up(program: Program, carries: int) -> Program:
-    """Sums of products as one product."""
+    """Sums of products, and of biases, as one product."""
     rewriting = Rewriting(program, carries)
     uses = uses_of(program)
+    ones: dict[Any, Any] = {}  # by dtype, so that sums share them
     for line in program.lines:
         terms = terms_of(program, line, uses)
         products = [p for p in terms if is_product(rewriting, program.made.get(p), line, uses)]
-        if len(products) < 2:
+        (y, *_) = line.targets
+        biases = [x for x in terms if rewriting.kind(x) is Kind.FIXED and x.shape == y.shape[1:]]
+        if not products or len(products) + len(biases) < 2:
             rewriting.copy(line)
             continue
-        pairs = [map(rewriting.now, program.made[p].operands) for p in products]
-        xs, matrices = zip(*pairs, strict=True)
+        xs: list[Any] = []
+        matrices: list[Any] = []
+        for product in products:
+            x, w = program.made[product].operands
+            xs += map(rewriting.now, joined(program, x) or (x,))
+            matrices.append(rewriting.now(w))
+        if biases:
+            one = ones.setdefault(y.dtype, np.ones((y.shape[0], 1), y.dtype))
+            rewriting.new.operand(one, "ones")
+            xs.append(one)
+            matrices.append(sum(map(rewriting.now, biases[1:]), rewriting.now(biases[0]))[None])
         total = concatenate(*xs, axis=-1) @ concatenate(*matrices, axis=0)
-        joint = set(products)
+        done = {*products, *biases}
         for term in terms:
-            total = total if term in joint else total + rewriting.now(term)
+            total = total if term in done else total + rewriting.now(term)
         rewriting.become(line, total)
     return cleaned(rewriting.finished())
 

@@ -116,13 +116,13 @@ class Program:
     recording: bool = field(default_factory=modes.recording.get)
     known: dict[int, Sym] = field(default_factory=dict)
 
-    def operand(self, x: Any) -> Any:
+    def operand(self, x: Any, wish: str | None = None) -> Any:
         """What a line calls `x`: a value of this program, or a constant."""
         if not isinstance(x, Tensor | np.ndarray):
             return x
         name = self.known.get(id(x))
         if name is None:
-            called = (isinstance(x, Tensor) and x.name) or f"w{len(self.captured)}"
+            called = wish or (isinstance(x, Tensor) and x.name) or f"w{len(self.captured)}"
             if any(called == other.name for other in (*self.inputs, *self.captured)):
                 called = f"{called}_{len(self.captured)}"
             name = Sym(self, called, x.shape, x.dtype)

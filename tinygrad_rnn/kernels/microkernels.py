@@ -521,7 +521,7 @@ def _transpose(
 
 
 SPAN = 256  # `accumulate` takes so many pairs of columns at once,
-HIGH, BROAD = 96, 256  # so many rows of the result and so many of its columns
+HIGH, BROAD = 96, 320  # so many rows of the result and at most so many of its columns
 
 
 def gather(
@@ -582,8 +582,10 @@ def accumulate_by(tile: Tile) -> Callable[..., None]:
         most, widest = max(1, SPAN // b), min(b, SPAN)
         p = address(panels, -panels.ctypes.data % 64 // panels.itemsize)
         x = address(block, -block.ctypes.data % 64 // block.itemsize)
-        for k in range(0, K, BROAD):
-            k_stop = min(K, k + BROAD)
+        passes = max(1, -(-K // BROAD))
+        broad = -(-K // passes)  # all passes alike: one more column must not cost one more pass
+        for k in range(0, K, broad):
+            k_stop = min(K, k + broad)
             for t in range(0, T, most):
                 steps = min(most, T - t)
                 for j in range(0, b, widest):
