@@ -14,6 +14,10 @@ that is said from outside, by `tg.backend("numpy")`. Import from the modules.
     `cross_entropy_rows(z, targets, row_weights, class_weights, smoothing)` with its gradients in
     the logits, `cross_entropy_slopes(…)`.
 
+`blocks`
+:   What loops over time do to blocks: `sum_rows`, `max_rows`, `cumsum_rows`, `look_up`,
+    `multiply_pairs`, `pick_rows`.
+
 `scatter`
 :   `scatter_add_rows(out, indices, updates)` and `scatter_add_along_rows(out, indices, updates)`,
     in place, repeated indices accumulating.
