@@ -91,7 +91,9 @@ def scan(
     r"""Run `step` over a sequence, carrying state from each step to the next.
 
     A scan that is long enough, of a step made of ops that work on each sequence of a batch by
-    itself, becomes one compiled loop; see `tg.explain`. Any other runs op by op.
+    itself, becomes one compiled loop; see `tg.explain`. Any other runs op by op. To find out which,
+    the step is called on symbols, which are no `tg.Tensor`: it must not ask what its arguments are,
+    and what it does besides its ops, such as drawing or printing, happens there too.
 
     Args:
         step: maps (carry, x) to (carry, y). `x` is one time step of `xs`.
