@@ -48,7 +48,7 @@ CASTS = {"float32": "f32", "float64": "f64", "int64": "i64", "bool": "bool"}
 RESERVED = (
     *("T", "b", "t", "s", "j", "k", "r", "first", "stride", "forward", "backward"),
     *("np", "f32", "f64", "i64", "bool", "abs", "range"),
-    *["product", "add_product", "to_features", "to_rows"],
+    *["product", "to_features", "to_rows"],
     *["sum_rows", "max_rows", "cumsum_rows", "multiply_pairs", "pick_rows", "look_up"],
     *CALLS,
     *ALIASES,
@@ -70,7 +70,7 @@ from tinygrad_rnn.kernels.blocks import (
     sum_rows,
 )
 from tinygrad_rnn.kernels.elementary import erf, exp, maximum, minimum, sigmoid, tanh
-from tinygrad_rnn.kernels.packed import add_product, product
+from tinygrad_rnn.kernels.packed import product
 from tinygrad_rnn.kernels.transposed import to_features, to_rows
 
 f32, f64, i64 = np.float32, np.float64, np.int64

@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn.kernels import dispatch
 from tinygrad_rnn.kernels.dispatch import current_backend, jit
 
 FOLDER = "TINYGRAD_RNN_CACHE"
@@ -85,7 +86,10 @@ def loaded(source: str, backend: str) -> ModuleType:
 @functools.cache
 def processor() -> str:
     """What of this machine and its libraries decides how loops are compiled."""
-    versions = [sys.version, np.__version__]
+    # Loops are compiled together with the kernels that they call.
+    sources = sorted(Path(dispatch.__file__).parent.glob("*.py"))
+    kernels = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
+    versions = [sys.version, np.__version__, kernels]
     if importlib.util.find_spec("numba"):
         import llvmlite.binding as llvm
 

@@ -10,6 +10,7 @@ gradient is to be differentiated again, from the same step unrolled op by op.
 
 import functools
 import itertools
+import math
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -21,11 +22,12 @@ from tinygrad_rnn.compiler.emitting import Array as Slot
 from tinygrad_rnn.compiler.loading import loop_of
 from tinygrad_rnn.compiler.planning import Plan, Weight
 from tinygrad_rnn.compiler.pooling import get_num_threads, side_by_side, take
-from tinygrad_rnn.compiler.tracing import Line, Sym
+from tinygrad_rnn.compiler.tracing import Sym
 from tinygrad_rnn.engine import Carrier, Operation, Tensor, modes
 from tinygrad_rnn.engine.backward import pull, settled
 from tinygrad_rnn.kernels.dispatch import current_backend, jit
 from tinygrad_rnn.kernels.packed import add_gram, pack, panels_shape
+from tinygrad_rnn.kernels.transposed import to_features, to_rows
 from tinygrad_rnn.ops import stack, unbind
 
 Array = NDArray[Any]
@@ -61,18 +63,18 @@ class Run:
         panels = packed(plan.forward, values)
         starts = [self.blocks(x, s) for x, s in zip(plan.carries, init, strict=True)]
         self.kept = [{} for _ in self.slices]
+        loop, carried = loop_of(plan.source, "forward", plan.forward), carries(plan.forward)
         tasks = []
         for (j, b), kept in zip(self.slices, self.kept, strict=True):
             arrays = self.arrays(plan.forward, j, b, kept, sequences, panels, values)
-            for k, slot in enumerate(carries(plan.forward)):
-                features(starts[k][j : j + b], kept[slot.name][0])
-            loop = loop_of(plan.source, "forward", plan.forward)
+            for slot, start in zip(carried, starts, strict=True):
+                to_features(start[j : j + b], kept[slot.name][0])
             tasks.append(partial(loop, T, b, self.first, self.stride, *arrays))
         side_by_side(tasks)
         last = [take((batch or 1, self.count(x)), x.dtype) for x in plan.carries]
         for (j, b), kept in zip(self.slices, self.kept, strict=True):
-            for slot, end in zip(carries(plan.forward), last, strict=True):
-                rows(kept[slot.name][T], end[j : j + b])
+            for slot, end in zip(carried, last, strict=True):
+                to_rows(kept[slot.name][T], end[j : j + b])
         shown = (sequences["output", k].reshape((T, *x.shape)) for k, x in enumerate(outputs))
         if plan.backward is None:
             self.kept = []
@@ -102,7 +104,7 @@ class Run:
             for slot in slots:
                 if slot.role == "returning":
                     x = plan.carries[slot.holds]
-                    features(
+                    to_features(
                         self.blocks(x, ends[slot.holds])[j : j + b], work[slot.name][(T - 1) % 2]
                     )
             tasks.append(partial(loop, T, b, self.first, self.stride, *arrays))
@@ -165,8 +167,9 @@ class Run:
 
     def rows(self, x: Any) -> Array:
         """A sequence of values as (T, batch, rows)."""
-        array = data(x)
-        return as_rows(array, (len(array), self.plan.batch or 1, -1))
+        array, batch = data(x), self.plan.batch
+        features = array.shape[1:] if batch is None else array.shape[2:]
+        return as_rows(array, (len(array), batch or 1, math.prod(features)))
 
     def blocks(self, x: Sym, value: Any) -> Array:
         """A value of the carry as (batch, rows)."""
@@ -181,7 +184,7 @@ class Run:
                 x = self.plan.carries[slot.holds]
                 g = take((self.plan.batch or 1, slot.rows), slot.dtype)
                 for j, b, work in works:
-                    rows(work[slot.name][1], g[j : j + b])
+                    to_rows(work[slot.name][1], g[j : j + b])
                 found[x] = g.reshape(x.shape)
 
     def collect_sums(self, found: Values, works: Sequence[Any]) -> None:
@@ -212,7 +215,7 @@ class Run:
         for matrix, g in done:
             add(found, matrix, g)
 
-    def cotangents(self, gs: Any, init: Sequence[Any], names: Sequence[Sym], values: Values) -> Any:
+    def cotangents(self, gs: Any, names: Sequence[Sym], values: Values) -> Any:
         """The cotangents of a node's inputs, computed at the first question."""
         if self.seed is not gs:
             found = self.backward(gs, values)
@@ -289,25 +292,8 @@ def carries(slots: Sequence[Slot]) -> list[Slot]:
     return sorted(found, key=lambda slot: slot.holds)
 
 
-def features(src: Array, dst: Array) -> None:
-    """A batch's rows as one block."""
-    dst.reshape(src.shape[::-1])[...] = src.T
-
-
-def rows(src: Array, dst: Array) -> None:
-    """One block as a batch's rows."""
-    dst[...] = src.reshape(dst.shape[::-1]).T
-
-
 def as_rows(array: Array, shape: tuple[int, ...]) -> Array:
     """An array with its features on one axis, along which numbers are neighbours."""
-    if -1 in shape:
-        lead = [n for n in shape if n != -1]
-        shape = (
-            (*lead, array.size // max(int(np.prod(lead)), 1))
-            if array.size
-            else (*lead, int(np.prod(array.shape[2:])))
-        )
     flat = array.reshape(shape)
     neighbours = flat.shape[-1] < 2 or flat.strides[-1] == flat.itemsize
     return flat if neighbours else np.ascontiguousarray(flat)
@@ -355,7 +341,7 @@ def scan_vjp(g: Any, y: Any, *inputs: Any, i: int, run: Run, names: Sequence[Sym
     if any(isinstance(x, Tensor) for x in (*g, *inputs)):
         found = unrolled_cotangents(run, g, inputs, known)
     else:
-        found = run.cotangents(g, inputs[:count], names, known)
+        found = run.cotangents(g, names, known)
     gx = found.get(i)
     return np.zeros(np.shape(inputs[i]), inputs[i].dtype) if gx is None else gx
 
@@ -381,14 +367,6 @@ def unrolled_cotangents(
     return found
 
 
-def run_lines(lines: Sequence[Line], known: Values) -> None:
-    """Compute lines on what is known, and add what they give."""
-    for line in lines:
-        operands = (known[x] if isinstance(x, Sym) else x for x in line.operands)
-        result = line.op(*operands, **line.params)
-        known.update(zip(line.targets, result if line.op.bundles else (result,), strict=True))
-
-
 def unrolled(run: Run, init: Sequence[Any], values: Values) -> list[Tensor]:
     """The last carry and the outputs, op by op."""
     plan = run.plan
@@ -400,7 +378,8 @@ def unrolled(run: Run, init: Sequence[Any], values: Values) -> list[Tensor]:
     for t in order:
         known = {**values, **{x: step[t] for x, step in steps.items()}}
         known.update(zip(plan.carries, carry, strict=True))
-        run_lines(plan.loop, known)
+        for line in plan.loop:
+            line.run(known)
         carry = [known[x] for x in ends]
         for k, x in enumerate(outputs):
             shown[k].append(known[x])

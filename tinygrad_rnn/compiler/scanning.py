@@ -8,7 +8,6 @@ where that pays and can be done, and op by op otherwise, with the same values an
 """
 
 import functools
-import inspect
 import itertools
 import sys
 import warnings
@@ -139,11 +138,11 @@ def scan_projected(
     Args:
         step: maps (carry, projected x) to (carry, y).
         project: maps a frame, or a sequence of frames, or None for no projection.
-        init: as in `scan`,
-        xs: as are the
-        lengths: others,
-        reset: all of
-        reverse: them.
+        init: the carry before the first step.
+        xs: inputs with time as the first axis.
+        lengths: how many steps each sequence has, or None for all.
+        reset: where the carry is `init` again, (T, B), or None for nowhere.
+        reverse: whether to run from the last step to the first.
     """
     T = time_steps(xs)
     alive = None if lengths is None else alive_masks(lengths, T)
@@ -232,7 +231,8 @@ class Traced:
         values: dict[Sym, Any] = dict(zip(plan.program.inputs[carries:], self.frames, strict=True))
         values.update(plan.program.captured)  # what planning added; the rest is this call's:
         values.update(zip(plan.program.captured, self.program.captured.values(), strict=False))
-        run_before(plan, values)
+        for line, lifted in plan.before:
+            line.run(values, lifted)
         T = len(self.frames[0])
         names = [*plan.frames, *plan.fixed]
         inputs = (*self.init, *(values[x] for x in names))
@@ -250,14 +250,6 @@ def note_caller(results: Sequence[Tensor]) -> None:
         frame = frame.f_back
     if bundle is not None:
         bundle.made_at = frame.f_code, frame.f_lasti
-
-
-def run_before(plan: Plan, values: dict[Sym, Any]) -> None:
-    """Run the lines before the loop, and add what they give to the values."""
-    for line, lifted in plan.before:
-        operands = [values[x] if isinstance(x, Sym) else x for x in line.operands]
-        result = lifted(*operands) if lifted else line.op(*operands, **line.params)
-        values.update(zip(line.targets, result if line.op.bundles else (result,), strict=True))
 
 
 def traced_scan(step: Step, init: Nest, xs: Nest, alive: Any, fresh: Any) -> Traced:
@@ -308,11 +300,8 @@ def traced_scan(step: Step, init: Nest, xs: Nest, alive: Any, fresh: Any) -> Tra
 
 def frame_name(step: Step) -> str:
     """What a step calls its input."""
-    try:
-        _, x, *_ = inspect.signature(step).parameters
-    except (TypeError, ValueError):
-        return "x"
-    return x
+    code = getattr(step, "__code__", None)
+    return code.co_varnames[code.co_argcount - 1] if code and code.co_argcount else "x"
 
 
 def numbered(name: str, count: int) -> list[str]:

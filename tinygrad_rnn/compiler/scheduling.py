@@ -49,7 +49,7 @@ class Schedule:
         given: values that are there when the step begins.
         stored: maps that are written to memory.
         others: nodes that are not maps, by value, in an order in which they can be computed.
-        roots: for each phase and number of rows, the ranges that loops have to compute.
+        copied: values that loops read to copy or add them somewhere.
     """
 
     def __init__(self, lowering: Lowering, given: set[Sym]) -> None:
@@ -115,7 +115,7 @@ class Schedule:
             node = self.lowering.node(x)
             if isinstance(node, Map):
                 rows = self.lowering.rows(x)
-                uses = (self.use(o, 0, rows, x) for o in node.operands if isinstance(o, Sym))
+                uses = (self.use(o, 0, rows) for o in node.operands if isinstance(o, Sym))
                 self.phases[x] = max(uses, default=0)
             else:
                 self.phases[x] = max((self.after(o) for o in node.operands), default=GIVEN)
@@ -128,7 +128,7 @@ class Schedule:
         phase = self.phase(x)
         return phase + 1 if self.computed_in_loops(x) else phase
 
-    def use(self, x: Sym, start: int, rows: int, by: Sym | None = None) -> int:
+    def use(self, x: Sym, start: int, rows: int) -> int:
         """The first phase for a loop over so many rows that reads a value."""
         if self.lowering.fixed(x):
             return 0

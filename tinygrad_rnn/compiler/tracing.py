@@ -79,6 +79,17 @@ class Line:
     targets: tuple[Sym, ...]
     made_at: tuple[CodeType, int] | None = None
 
+    def run(self, values: dict[Sym, Any], apply: Callable[..., Any] | None = None) -> None:
+        """Compute the line on values, and add what it gives to them.
+
+        Args:
+            values: of its operands, by name.
+            apply: what to call on them in the place of the op.
+        """
+        operands = (values[x] if isinstance(x, Sym) else x for x in self.operands)
+        result = apply(*operands) if apply else self.op(*operands, **self.params)
+        values.update(zip(self.targets, result if self.op.bundles else (result,), strict=True))
+
     def place(self, y: Sym) -> int:
         """Which of the targets a value is; `==` on values would be one more line."""
         return next(i for i, target in enumerate(self.targets) if target is y)
@@ -156,9 +167,7 @@ class Program:
         for name, x in self.captured.items():
             values[name] = x.data if isinstance(x, Tensor) else x
         for line in self.lines:
-            arguments = (values[x] if isinstance(x, Sym) else x for x in line.operands)
-            result = line.op(*arguments, **line.params)
-            values.update(zip(line.targets, result if line.op.bundles else (result,), strict=True))
+            line.run(values)
         return mapped(lambda x: values[x] if isinstance(x, Sym) else x, self.outputs)
 
     def __str__(self) -> str:
