@@ -5,7 +5,7 @@ import pytest
 
 import tinygrad_rnn as tg
 from tinygrad_rnn.compiler import trace
-from tinygrad_rnn.engine import REGISTRY
+from tinygrad_rnn.engine import REGISTRY, GraphError
 
 OPS = sorted(n for n, op in REGISTRY.items() if op.samples)
 
@@ -77,6 +77,11 @@ def test_every_value_knows_its_shape_and_dtype():
 def test_a_shape_error_is_found_while_tracing():
     with pytest.raises(tg.ShapeError, match="add: got"):
         trace(lambda x, y: x + y, np.ones(2), np.ones(3))
+
+
+def test_a_function_that_asks_for_a_graph_has_no_program():
+    with pytest.raises(GraphError, match="asks whether x0 requires grad cannot be traced"):
+        trace(lambda x: x if x.requires_grad else -x, np.ones(3))
 
 
 def test_a_program_prints_as_one_would_write_it():

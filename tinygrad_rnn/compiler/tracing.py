@@ -53,6 +53,11 @@ class Sym(Carrier):
         operands = tuple(program.operand(x) for x in inputs)
         return program.write(op, operands, params, (frame.f_code, frame.f_lasti))
 
+    @property
+    def requires_grad(self) -> bool:
+        """Not known: it is the caller's tensors that want gradients, or do not."""
+        raise GraphError(f"a function that asks whether {self} requires grad cannot be traced")
+
     def __len__(self) -> int:
         return self.shape[0]
 
