@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tinygrad_rnn.kernels import blocks
-from tinygrad_rnn.kernels.dispatch import jit
+from tinygrad_rnn.kernels.compiling import jit
 
 B = 5  # sequences
 

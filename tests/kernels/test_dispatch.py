@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from tinygrad_rnn.kernels import dispatch
-from tinygrad_rnn.kernels.dispatch import KERNELS, backend, current_backend, jit, kernel
+from tinygrad_rnn.kernels.compiling import jit
+from tinygrad_rnn.kernels.dispatch import KERNELS, backend, current_backend, kernel
 from tinygrad_rnn.kernels.elementary import sigmoid
 from tinygrad_rnn.kernels.scatter import scatter_add_rows
 

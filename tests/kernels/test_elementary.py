@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numba import float32
 
-from tinygrad_rnn.kernels.dispatch import jit
+from tinygrad_rnn.kernels.compiling import jit
 from tinygrad_rnn.kernels.elementary import (
     erf,
     erf_32,

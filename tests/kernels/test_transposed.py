@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.kernels.test_packed import guarded
-from tinygrad_rnn.kernels.dispatch import jit
+from tinygrad_rnn.kernels.compiling import jit
 from tinygrad_rnn.kernels.transposed import to_features, to_rows
 
 

@@ -49,7 +49,7 @@ RESERVED = (
     *("T", "b", "t", "s", "j", "k", "r", "first", "stride", "forward", "backward"),
     *("np", "f32", "f64", "i64", "bool", "abs", "range"),
     *["product", "to_features", "to_rows"],
-    *["sum_rows", "max_rows", "cumsum_rows", "multiply_pairs", "pick_rows", "look_up"],
+    *["copy", "sum_rows", "max_rows", "cumsum_rows", "multiply_pairs", "pick_rows", "look_up"],
     *CALLS,
     *ALIASES,
 )
@@ -62,6 +62,7 @@ HEADER = '''"""{title}
 import numpy as np
 
 from tinygrad_rnn.kernels.blocks import (
+    copy,
     cumsum_rows,
     look_up,
     max_rows,
@@ -329,8 +330,7 @@ class StepWriter:
             start = node.start_of(k, self.lowering.rows(piece))
             if start is not None:
                 part = self.places[x].view(start, self.lowering.rows(piece))
-                written = part if "[" in part else f"{part}[:]"
-                self.body.append(f"{written} = {self.view(piece)}")
+                self.body.append(f"copy({self.view(piece)}, {part})")
             elif len(found):
                 pairs = self.rows_constant(np.stack([found, node.row[found]]))
                 self.body.append(f"pick_rows({self.view(piece)}, {whole}, {pairs}, b)")

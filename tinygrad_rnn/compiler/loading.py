@@ -24,7 +24,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.kernels import dispatch
-from tinygrad_rnn.kernels.dispatch import current_backend, jit
+from tinygrad_rnn.kernels.compiling import jit
+from tinygrad_rnn.kernels.dispatch import current_backend
 
 FOLDER = "TINYGRAD_RNN_CACHE"
 AXES = {"sequence": 3, "panels": 3, "table": 2, "kept": 2, "carry": 2, "returning": 2}

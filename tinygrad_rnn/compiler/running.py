@@ -25,7 +25,8 @@ from tinygrad_rnn.compiler.pooling import get_num_threads, side_by_side, take
 from tinygrad_rnn.compiler.tracing import Sym
 from tinygrad_rnn.engine import Carrier, Operation, Tensor, modes
 from tinygrad_rnn.engine.backward import pull, settled
-from tinygrad_rnn.kernels.dispatch import current_backend, jit
+from tinygrad_rnn.kernels.compiling import jit
+from tinygrad_rnn.kernels.dispatch import current_backend
 from tinygrad_rnn.kernels.packed import add_gram, pack, panels_shape
 from tinygrad_rnn.kernels.transposed import to_features, to_rows
 from tinygrad_rnn.ops import stack, unbind

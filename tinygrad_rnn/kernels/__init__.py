@@ -15,12 +15,15 @@ that is said from outside, by `tg.backend("numpy")`. Import from the modules.
     the logits, `cross_entropy_slopes(…)`.
 
 `blocks`
-:   What loops over time do to blocks: `sum_rows`, `max_rows`, `cumsum_rows`, `look_up`,
+:   What loops over time do to blocks: `copy`, `sum_rows`, `max_rows`, `cumsum_rows`, `look_up`,
     `multiply_pairs`, `pick_rows`.
 
 `scatter`
 :   `scatter_add_rows(out, indices, updates)` and `scatter_add_along_rows(out, indices, updates)`,
     in place, repeated indices accumulating.
+
+`sampling`
+:   `alias_table(probabilities)` and `draw_by_alias(uniform, heights, aliases)`.
 
 `convolution`
 :   `convolve(x, w, stride, padding, dilation, groups)` with its adjoints
@@ -37,12 +40,15 @@ that is said from outside, by `tg.backend("numpy")`. Import from the modules.
     `sum_of_squares`.
 
 `packed`
-:   Products with a matrix that is used at every step: `pack(a)` once, then `product(panels, x, c)`
-    and `add_product(panels, x, c)`; a weight's gradient, `add_gram(g, a, out, start, stop)`.
+:   Products with a matrix that is used at every step: `pack(a)` once, then `product(panels, x, c)`;
+    and a weight's gradient, `add_gram(g, a, out, start, stop)`.
 
 `transposed`
 :   `to_features(src, dst)` and `to_rows(src, dst)`: from a batch of rows to blocks of features.
 
-`tiles`, `microkernels`
+`tiles`, `instructions`, `microkernels`
 :   What of a product fits into a processor's registers, and the loops made of that.
+
+`compiling`
+:   Numba's part: `jit`, and what loops may call.
 """

@@ -16,9 +16,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinygrad_rnn.kernels.dispatch import inlined
+from tinygrad_rnn.kernels.compiling import inlined
 
 Array = NDArray[Any]
+
+
+def copy(x: Array, y: Array) -> None:
+    """Write a block to another.
+
+    An assignment says the same. Of it Numba compiles the words of its error too, for seconds.
+    """
+    y[:] = x
+
+
+@inlined(copy)
+def _copy(x: Array, y: Array) -> None:
+    for k in range(y.size):
+        y[k] = x[k]
 
 
 def sum_rows(x: Array, y: Array, outer: int) -> None:
@@ -56,7 +70,7 @@ def _max_rows(x: Array, y: Array, outer: int) -> None:
     n = x.size // y.size
     for o in range(outer):
         best = y[o * wide : (o + 1) * wide]
-        best[:] = x[o * n * wide : (o * n + 1) * wide]
+        copy(x[o * n * wide : (o * n + 1) * wide], best)
         for m in range(1, n):
             row = x[(o * n + m) * wide : (o * n + m + 1) * wide]
             for j in range(wide):
@@ -71,7 +85,7 @@ def cumsum_rows(x: Array, y: Array, outer: int, n: int) -> None:
 @inlined(cumsum_rows)
 def _cumsum_rows(x: Array, y: Array, outer: int, n: int) -> None:
     wide = x.size // (outer * n)
-    y[:] = x
+    copy(x, y)
     for o in range(outer):
         for m in range(o * n + 1, (o + 1) * n):
             before, total = y[(m - 1) * wide : m * wide], y[m * wide : (m + 1) * wide]
@@ -157,4 +171,4 @@ def pick_rows(x: Array, y: Array, pairs: Array, b: int) -> None:
 def _pick_rows(x: Array, y: Array, pairs: Array, b: int) -> None:
     for k in range(pairs.shape[1]):
         to, of = pairs[0, k] * b, pairs[1, k] * b
-        y[to : to + b] = x[of : of + b]
+        copy(x[of : of + b], y[to : to + b])

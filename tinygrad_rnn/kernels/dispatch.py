@@ -26,14 +26,14 @@ for it.
 
 import functools
 import importlib.util
-import threading
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Generic, Literal, ParamSpec, TypeVar
 
 import numpy as np
+
+from tinygrad_rnn.kernels.compiling import jit
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -175,104 +175,3 @@ def kernel(
         return Kernel(reference, pays, within, writes)
 
     return declare
-
-
-# What loops may call besides NumPy: function -> {dtype of its argument, or "" for any: (source,
-# LLVM's licences)}. Numba hears of it when the first loop is compiled.
-_inlined: dict[Callable[..., Any], dict[str, Callable[..., Any]]] = {}
-_licences: dict[Callable[..., Any], set[str]] = {}
-_telling = threading.Lock()
-
-
-def inlined(
-    meaning: Callable[..., Any] | None = None, dtype: str = "", *, reassociate: bool = False
-) -> Callable[[F], F]:
-    """Let compiled loops call a function, which becomes part of the loop.
-
-    Numba watches a loop's own file for changes: after editing a function that loops of other files
-    inline, delete the compiled loops, `__pycache__/*.nb?`.
-
-    Args:
-        meaning: The function that the loops name, if this is not it but what they are to run.
-        dtype: The dtype of its first argument that this source is for, or all of them.
-        reassociate: Sums may be taken in another order, without which no sum is vectorized.
-    """
-
-    def declare(source: F) -> F:
-        _inlined.setdefault(meaning or source, {})[dtype] = source
-        _licences[meaning or source] = {"contract", "reassoc"} if reassociate else {"contract"}
-        return source
-
-    return declare
-
-
-# What loops may call, and what chooses its compiled form by the types of the arguments.
-_overloaded: dict[Callable[..., Any], Callable[..., Any]] = {}
-
-
-def overloaded(meaning: Callable[..., Any]) -> Callable[[F], F]:
-    """Let compiled loops call a function, by declaring how its compiled form is chosen.
-
-    What is declared gets Numba's types of the arguments and returns a function of the same
-    arguments, which Numba compiles, or None where there is none. It may import Numba.
-
-    Args:
-        meaning: The function that the loops name.
-    """
-
-    def declare(choose: F) -> F:
-        _overloaded[meaning] = choose
-        return choose
-
-    return declare
-
-
-def _tell_numba_what_loops_may_call() -> None:
-    from numba.extending import overload
-
-    with _telling:
-        while _overloaded:
-            function, chooser = _overloaded.popitem()
-            overload(function, jit_options={"error_model": "numpy"}, strict=False)(chooser)
-        while _inlined:
-            function, sources = _inlined.popitem()
-
-            def choose(*args: Any, sources: Any = sources) -> Any:
-                return sources.get(str(args[0]), sources.get(""))
-
-            options: Any = {
-                "fastmath": _licences[function],
-                "error_model": "numpy",
-                "forceinline": True,
-                "cache": True,
-            }
-            overload(function, jit_options=options, strict=False)(choose)
-
-
-def jit(loop: F, *, signature: Any = None, keep: bool = True) -> F:
-    """Hand a loop to Numba: compiled at its first call, kept on disk, run without the GIL.
-
-    `contract` lets a product and a sum become one fused instruction; nothing else of IEEE
-    arithmetic is given up. Where no cache folder can be written, the loop is compiled once in
-    every process, with a warning.
-
-    Args:
-        loop: A function in the Python that Numba understands.
-        signature: Numba's types of its arguments, if it is to be compiled for these at once.
-        keep: Whether to keep what is compiled on disk.
-    """
-    import numba
-
-    _tell_numba_what_loops_may_call()
-    options: Any = {"fastmath": {"contract"}, "error_model": "numpy", "nogil": True}
-    try:
-        compiled: F = numba.njit(signature, cache=keep, **options)(loop)
-    except RuntimeError as error:
-        warnings.warn(
-            f"compiled loops cannot be kept on disk ({error}); every new process will compile "
-            "them again. Set NUMBA_CACHE_DIR to a folder that can be written.",
-            RuntimeWarning,
-            stacklevel=2,
-        )
-        compiled = numba.njit(signature, **options)(loop)
-    return compiled

@@ -29,7 +29,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinygrad_rnn.kernels.dispatch import inlined, kernel
+from tinygrad_rnn.kernels.compiling import inlined
+from tinygrad_rnn.kernels.dispatch import kernel
 
 Array = NDArray[Any]
 

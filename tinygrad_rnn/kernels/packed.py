@@ -12,7 +12,7 @@ multiplies by the same weights at every time step, so rearrange them once, by `p
            [3., 4.],
            [5., 6.]])
 
-`add_product` adds to what is there, and `add_gram` adds up a weight's gradient over all steps.
+`add_gram` adds up a weight's gradient over all steps.
 Operands are flat blocks, `(features, batch)` in C order. All of these may be called in compiled
 loops, where they are made of register tiles (Goto and van de Geijn, *Anatomy of high-performance
 matrix multiplication*, 2008); in Python they are NumPy's.
@@ -38,7 +38,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from tinygrad_rnn.kernels.dispatch import current_backend, jit, overloaded
+from tinygrad_rnn.kernels.compiling import jit, overloaded
+from tinygrad_rnn.kernels.dispatch import current_backend
 from tinygrad_rnn.kernels.tiles import tile_here
 from tinygrad_rnn.kernels.transposed import to_features
 
@@ -91,7 +92,7 @@ def pack(a: Array, out: Array | None = None) -> Array:
     slabs = a[: whole * rows].reshape(whole, rows, K)
     flat = panels[:whole].reshape(whole, K * rows)
     loops_suit = a.size >= 4096 and a.strides[1] == a.itemsize and current_backend() == "numba"
-    (compiled_slabs_to_panels() if loops_suit else slabs_to_panels)(slabs, flat)
+    (compiled_slabs_to_panels(a.dtype.name) if loops_suit else slabs_to_panels)(slabs, flat)
     if whole < len(panels):
         panels[whole, :, : M - whole * rows] = a[whole * rows :].T
         panels[whole, :, M - whole * rows :] = 0
@@ -104,9 +105,13 @@ def slabs_to_panels(slabs: Array, panels: Array) -> None:
 
 
 @functools.cache
-def compiled_slabs_to_panels() -> Callable[..., None]:
+def compiled_slabs_to_panels(dtype: str) -> Callable[..., None]:
     """The same in Numba's hands."""
-    return jit(slabs_to_panels)
+    from numba import types
+
+    kind = getattr(types, dtype)
+    slabs, panels = types.Array(kind, 3, "A"), types.Array(kind, 2, "C")
+    return jit(slabs_to_panels, signature=types.void(slabs, panels))
 
 
 def product(panels: Array, x: Array, c: Array) -> None:
@@ -121,18 +126,6 @@ def product(panels: Array, x: Array, c: Array) -> None:
         ValueError: If the sizes do not fit.
     """
     c[...] = multiplied(panels, x, c)
-
-
-def add_product(panels: Array, x: Array, c: Array) -> None:
-    """Add the product of a packed matrix and a block, `c += A x`; otherwise `product`.
-
-    Example:
-        >>> c = np.ones(2)
-        >>> add_product(pack(np.array([[2.0], [3.0]])), np.array([10.0]), c)
-        >>> c
-        array([21., 31.])
-    """
-    c += multiplied(panels, x, c)
 
 
 def multiplied(panels: Array, x: Array, c: Array) -> Array:
@@ -174,10 +167,18 @@ def add_gram(g: Array, a: Array, out: Array, start: int, stop: int) -> None:
     out[start:stop] += np.tensordot(G, A, axes=((0, 2), (0, 2)))
 
 
-def compiled_product(x: Any, adding: bool) -> Callable[..., None]:
-    """`product` or `add_product` for a dtype; given Numba's type of `x`."""
-    from tinygrad_rnn.kernels.microkernels import address, multiply
+def multiplying(dtype: str) -> str:
+    """The name of the machine code of products."""
+    from tinygrad_rnn.kernels import microkernels
 
+    return microkernels.multiplying(dtype)
+
+
+@overloaded(product, link=multiplying)
+def _product(panels: Any, x: Any, c: Any) -> Callable[..., None]:
+    from tinygrad_rnn.kernels.instructions import address, call
+
+    multiply = multiplying(str(x.dtype))
     tile = tile_here(x.dtype.bitwidth // 8)
     height, across = tile.panel, tile.columns
 
@@ -188,41 +189,40 @@ def compiled_product(x: Any, adding: bool) -> Callable[..., None]:
         if b * K != x.size or b * M != c.size or rows != height or -(-M // rows) != count:
             raise ValueError(MISFIT)
         p, x_0, c_0 = address(panels, 0), address(x, 0), address(c, 0)
-        multiply(p, K, x_0, b, across, c_0, b, M, b, K, adding)
+        call(multiply, p, K, x_0, b, across, c_0, b, M, b, K, False)
 
     return compiled
 
 
-@overloaded(product)
-def _product(panels: Any, x: Any, c: Any) -> Callable[..., None]:
-    return compiled_product(x, False)
+def accumulating(dtype: str) -> str:
+    """The name of the machine code of a weight's gradient."""
+    from tinygrad_rnn.kernels import microkernels
+
+    return microkernels.accumulating(dtype)
 
 
-@overloaded(add_product)
-def _add_product(panels: Any, x: Any, c: Any) -> Callable[..., None]:
-    return compiled_product(x, True)
-
-
-@overloaded(add_gram)
+@overloaded(add_gram, link=accumulating)
 def _add_gram(g: Any, a: Any, out: Any, start: Any, stop: Any) -> Callable[..., None]:
     """The arrays that the parts of `g` and `a` are collected in are made here, once."""
-    from tinygrad_rnn.kernels.microkernels import BROAD, HIGH, SPAN, accumulate_by, address
+    from tinygrad_rnn.kernels.instructions import address, call
+    from tinygrad_rnn.kernels.microkernels import BROAD, HIGH, SPAN
 
     tile = tile_here(g.dtype.bitwidth // 8)
     height, across = tile.panel, tile.columns
-    accumulate = accumulate_by(tile)
+    accumulate = accumulating(str(g.dtype))
 
     def compiled(g: Array, a: Array, out: Array, start: int, stop: int) -> None:
         M, K = out.shape
         T, b = len(g), g.shape[1] // M
         if b * M != g.shape[1] or b * K != a.shape[1] or len(a) != T:
             raise ValueError(GRAM_MISFIT)
-        depth = min(SPAN, T * b)
-        panels = np.empty(depth * (min(stop - start, HIGH) + height) + LINE, g.dtype)
-        block = np.empty(depth * (min(K, BROAD) + across) + LINE, g.dtype)
+        depth, line = min(SPAN, T * b), LINE // g.itemsize
+        panels = np.empty(depth * (min(stop - start, HIGH) + height) + line, g.dtype)
+        block = np.empty(depth * (min(K, BROAD) + across) + line, g.dtype)
+        p = address(panels, -panels.ctypes.data % LINE // panels.itemsize)
+        x = address(block, -block.ctypes.data % LINE // block.itemsize)
         g_0, g_step = address(g, 0), g.strides[0] // g.itemsize
         a_0, a_step = address(a, 0), a.strides[0] // a.itemsize
-        out_0 = address(out, 0)
-        accumulate(g_0, g_step, a_0, a_step, out_0, K, T, b, start, stop, panels, block)
+        call(accumulate, g_0, g_step, a_0, a_step, address(out, 0), K, T, b, start, stop, p, x)
 
     return compiled

@@ -20,7 +20,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from tinygrad_rnn.kernels.dispatch import overloaded
+from tinygrad_rnn.kernels.compiling import overloaded
 
 Array = NDArray[Any]
 
@@ -63,32 +63,45 @@ def to_rows(src: Array, dst: Array) -> None:
     dst[...] = src.reshape(*steps, F, b).swapaxes(-1, -2)
 
 
-@overloaded(to_features)
+def transposing(dtype: str) -> str:
+    """The name of the machine code of transposes."""
+    from tinygrad_rnn.kernels import microkernels
+
+    return microkernels.transposing(dtype)
+
+
+@overloaded(to_features, link=transposing)
 def _to_features(src: Any, dst: Any) -> Callable[..., None]:
     if src.ndim == 3:
         return each_step(to_features)
     if not has_kernel(src, dst):
         return features_one_by_one
-    from tinygrad_rnn.kernels.microkernels import address, transpose
+    from tinygrad_rnn.kernels.instructions import address, call
+
+    transpose = transposing(str(src.dtype))
 
     def by_blocks(src: Array, dst: Array) -> None:
         b, F = src.shape
-        transpose(address(src, 0), src.strides[0] // src.itemsize, address(dst, 0), b, b, F)
+        step = src.strides[0] // src.itemsize
+        call(transpose, address(src, 0), step, address(dst, 0), b, b, F)
 
     return by_blocks
 
 
-@overloaded(to_rows)
+@overloaded(to_rows, link=transposing)
 def _to_rows(src: Any, dst: Any) -> Callable[..., None]:
     if dst.ndim == 3:
         return each_step(to_rows)
     if not has_kernel(src, dst):
         return rows_one_by_one
-    from tinygrad_rnn.kernels.microkernels import address, transpose
+    from tinygrad_rnn.kernels.instructions import address, call
+
+    transpose = transposing(str(src.dtype))
 
     def by_blocks(src: Array, dst: Array) -> None:
         b, F = dst.shape
-        transpose(address(src, 0), b, address(dst, 0), dst.strides[0] // dst.itemsize, F, b)
+        step = dst.strides[0] // dst.itemsize
+        call(transpose, address(src, 0), b, address(dst, 0), step, F, b)
 
     return by_blocks
 

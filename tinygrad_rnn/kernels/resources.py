@@ -1,0 +1,138 @@
+"""Memory and threads that are used again: a training loop allocates nothing after its first step.
+
+A pool hands out arrays and learns by itself when one is free: when nobody refers to it any more.
+So the caller of a layer may keep its output for as long as they like, and another thread never
+gets memory that is in use.
+"""
+
+import functools
+import math
+import os
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+Array = NDArray[Any]
+
+LINE = 64  # bytes in a cache line; vectors that start at one never straddle two
+PATIENCE = 4096  # a buffer that so many others were preferred to is given back
+
+thread_count: ContextVar[int | None] = ContextVar("thread_count", default=None)
+
+
+class Pool:
+    """Arrays by size, handed out again when they are free."""
+
+    def __init__(self) -> None:
+        self.buffers: dict[int, list[list[Any]]] = {}  # size -> [buffer, when it was last taken]
+        self.lock = threading.Lock()
+        self.taken = 0
+        self.made = 0
+
+    def take(self, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
+        """An array without values, from the start of a cache line on."""
+        kind = np.dtype(dtype)
+        count = math.prod(shape)
+        size = count * kind.itemsize + LINE
+        with self.lock:
+            self.taken += 1
+            buffer = self.free(size)
+            start = -buffer.ctypes.data % LINE
+            whole: Array = buffer[start : start + count * kind.itemsize]
+        return whole.view(kind).reshape(shape)
+
+    def free(self, size: int) -> Array:
+        """A buffer that nobody uses, a new one if there is none."""
+        entries = self.buffers.setdefault(size, [])
+        for entry in entries:
+            if sys.getrefcount(entry[0]) == UNUSED:
+                entry[1] = self.taken
+                found: Array = entry[0]
+                return found
+        self.forget()
+        self.made += 1
+        entries.append([np.empty(size, np.uint8), self.taken])
+        made: Array = entries[-1][0]
+        return made
+
+    def forget(self) -> None:
+        """Give back what nobody has used for long."""
+        for entries in self.buffers.values():
+            entries[:] = [
+                entry
+                for entry in entries
+                if sys.getrefcount(entry[0]) > UNUSED or self.taken - entry[1] < PATIENCE
+            ]
+
+
+UNUSED = 2  # references to a buffer in a pool: its entry, and the argument of getrefcount
+
+
+@functools.lru_cache(maxsize=1)
+def pool_of(process: int) -> Pool:
+    """The pool of a process; after a fork the child has its own."""
+    return Pool()
+
+
+def take(shape: tuple[int, ...], dtype: DTypeLike) -> Array:
+    """An array from this process's pool."""
+    return pool_of(os.getpid()).take(shape, dtype)
+
+
+@functools.lru_cache(maxsize=8)
+def workers_of(process: int, count: int) -> ThreadPoolExecutor:
+    """Threads of a process; after a fork the child has its own."""
+    return ThreadPoolExecutor(count, "tinygrad_rnn")
+
+
+def set_num_threads(count: int | None) -> None:
+    """Choose how many threads compiled loops run on, in this thread or coroutine.
+
+    Args:
+        count: one or more; None for as many as this process may use processors.
+
+    Raises:
+        ValueError: if there is to be none.
+
+    Example:
+        >>> import tinygrad_rnn as tg
+        >>> tg.set_num_threads(1)
+        >>> tg.get_num_threads()
+        1
+        >>> tg.set_num_threads(None)
+    """
+    if count is not None and count < 1:
+        raise ValueError(f"set_num_threads: got {count}; expected 1 or more, or None for all")
+    thread_count.set(count)
+
+
+def get_num_threads() -> int:
+    """How many threads compiled loops run on."""
+    return thread_count.get() or available()
+
+
+@functools.cache
+def available() -> int:
+    """How many processors this process may use."""
+    allowed = getattr(os, "sched_getaffinity", None)
+    return len(allowed(0)) if allowed else os.cpu_count() or 1
+
+
+def side_by_side(tasks: list[Any]) -> None:
+    """Run functions at the same time: the first in this thread, the others in workers."""
+    if len(tasks) < 2 or get_num_threads() == 1:
+        for task in tasks:
+            task()
+        return
+    workers = workers_of(os.getpid(), get_num_threads() - 1)
+    others = [workers.submit(task) for task in tasks[1:]]
+    try:
+        tasks[0]()
+    finally:
+        for other in others:
+            other.result()
