@@ -14,15 +14,14 @@
 `emitting`       the loops as source
 `loading`        the source on disk, imported and compiled
 `running`        the loops over slices of the batch, on threads
-`pooling`        memory and threads that are used again
 `explaining`     what a scan becomes, and why
 ===============  =====================================================================
 """
 
 from tinygrad_rnn.compiler.explaining import explain
-from tinygrad_rnn.compiler.pooling import get_num_threads, set_num_threads
 from tinygrad_rnn.compiler.scanning import compiled, eager, scan, scan_projected
 from tinygrad_rnn.compiler.tracing import Program, Sym, trace
+from tinygrad_rnn.kernels.resources import get_num_threads, set_num_threads
 
 __all__ = [
     "Program",

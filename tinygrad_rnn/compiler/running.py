@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from tinygrad_rnn.compiler.emitting import Array as Slot
 from tinygrad_rnn.compiler.loading import loop_of
 from tinygrad_rnn.compiler.planning import Plan, Weight
-from tinygrad_rnn.compiler.pooling import get_num_threads, side_by_side, take
+from tinygrad_rnn.kernels.resources import get_num_threads, side_by_side, take
 from tinygrad_rnn.compiler.tracing import Sym
 from tinygrad_rnn.engine import Carrier, Operation, Tensor, modes
 from tinygrad_rnn.engine.backward import pull, settled

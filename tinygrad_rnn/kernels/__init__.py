@@ -49,6 +49,9 @@ that is said from outside, by `tg.backend("numpy")`. Import from the modules.
 `tiles`, `instructions`, `microkernels`
 :   What of a product fits into a processor's registers, and the loops made of that.
 
+`resources`
+:   Memory and threads that are used again: `take`, `side_by_side`, `set_num_threads`.
+
 `compiling`
 :   Numba's part: `jit`, and what loops may call.
 """

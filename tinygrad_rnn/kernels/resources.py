@@ -25,11 +25,28 @@ PATIENCE = 4096  # a buffer that so many others were preferred to is given back
 thread_count: ContextVar[int | None] = ContextVar("thread_count", default=None)
 
 
+class Buffer:
+    """Memory of a pool.
+
+    Attributes:
+        memory: the bytes,
+        start: and the first of them that begins a cache line.
+        taken: when it was last handed out.
+    """
+
+    __slots__ = ("memory", "start", "taken")
+
+    def __init__(self, size: int) -> None:
+        self.memory = np.empty(size, np.uint8)
+        self.start = -self.memory.ctypes.data % LINE
+        self.taken = 0
+
+
 class Pool:
     """Arrays by size, handed out again when they are free."""
 
     def __init__(self) -> None:
-        self.buffers: dict[int, list[list[Any]]] = {}  # size -> [buffer, when it was last taken]
+        self.buffers: dict[int, list[Buffer]] = {}
         self.lock = threading.Lock()
         self.taken = 0
         self.made = 0
@@ -37,40 +54,35 @@ class Pool:
     def take(self, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
         """An array without values, from the start of a cache line on."""
         kind = np.dtype(dtype)
-        count = math.prod(shape)
-        size = count * kind.itemsize + LINE
+        size = math.prod(shape) * kind.itemsize + LINE
         with self.lock:
             self.taken += 1
             buffer = self.free(size)
-            start = -buffer.ctypes.data % LINE
-            whole: Array = buffer[start : start + count * kind.itemsize]
-        return whole.view(kind).reshape(shape)
+            buffer.taken = self.taken
+            return np.ndarray(shape, kind, buffer.memory, buffer.start)
 
-    def free(self, size: int) -> Array:
+    def free(self, size: int) -> Buffer:
         """A buffer that nobody uses, a new one if there is none."""
-        entries = self.buffers.setdefault(size, [])
-        for entry in entries:
-            if sys.getrefcount(entry[0]) == UNUSED:
-                entry[1] = self.taken
-                found: Array = entry[0]
-                return found
+        buffers = self.buffers.setdefault(size, [])
+        for buffer in buffers:
+            if sys.getrefcount(buffer.memory) == UNUSED:
+                return buffer
         self.forget()
         self.made += 1
-        entries.append([np.empty(size, np.uint8), self.taken])
-        made: Array = entries[-1][0]
-        return made
+        buffers.append(Buffer(size))
+        return buffers[-1]
 
     def forget(self) -> None:
         """Give back what nobody has used for long."""
-        for entries in self.buffers.values():
-            entries[:] = [
-                entry
-                for entry in entries
-                if sys.getrefcount(entry[0]) > UNUSED or self.taken - entry[1] < PATIENCE
+        for buffers in self.buffers.values():
+            buffers[:] = [
+                buffer
+                for buffer in buffers
+                if sys.getrefcount(buffer.memory) > UNUSED or self.taken - buffer.taken < PATIENCE
             ]
 
 
-UNUSED = 2  # references to a buffer in a pool: its entry, and the argument of getrefcount
+UNUSED = 2  # references to memory in a pool: its buffer, and the argument of getrefcount
 
 
 @functools.lru_cache(maxsize=1)
