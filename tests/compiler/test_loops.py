@@ -23,8 +23,8 @@ from tests.compiler.comparing import assert_close, compiled, results, weighted_s
 from tests.compiler.random_cells import COMBINING, ELEMENTWISE
 from tinygrad_rnn import nn
 from tinygrad_rnn.compiler import loading, running
-from tinygrad_rnn.kernels.resources import pool_of
 from tinygrad_rnn.engine.nesting import mapped
+from tinygrad_rnn.kernels.resources import pool_of
 
 pytest.importorskip("numba")
 

@@ -41,16 +41,20 @@ class Sym(Carrier):
     def __init__(self, program: "Program", name: str, shape: tuple[int, ...], dtype: Any) -> None:
         self.program, self.name = program, name
         self.shape, self.ndim, self.dtype = shape, len(shape), dtype
-        self.size = math.prod(shape)
+
+    @property
+    def size(self) -> int:
+        """How many numbers it stands for."""
+        return math.prod(self.shape)
 
     @staticmethod
     def apply(op: Operation, inputs: Inputs, params: Params) -> Any:
         """Write a line, or find the one that says the same."""
-        program = next(x.program for x in inputs if isinstance(x, Sym))
+        program = next(x.program for x in inputs if type(x) is Sym)
         if modes.recording.get() is not program.recording:
             raise GraphError("no_grad or enable_grad inside of a function cannot be traced")
         frame = sys._getframe(2)
-        operands = tuple(program.operand(x) for x in inputs)
+        operands = tuple([x if type(x) is Sym else program.operand(x) for x in inputs])
         return program.write(op, operands, params, (frame.f_code, frame.f_lasti))
 
     @property
@@ -70,7 +74,7 @@ class Sym(Carrier):
         return self.name
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False, slots=True)
 class Line:
     """One line of a program: `targets = op(*operands, **params)`.
 
@@ -134,7 +138,7 @@ class Program:
 
     def operand(self, x: Any, wish: str | None = None) -> Any:
         """What a line calls `x`: a value of this program, or a constant."""
-        if not isinstance(x, Tensor | np.ndarray):
+        if not isinstance(x, GIVEN):
             return x
         name = self.known.get(id(x))
         if name is None:
@@ -153,17 +157,16 @@ class Program:
         made_at: tuple[CodeType, int] | None = None,
     ) -> Any:
         """The values of a new line, or of the earlier line that computes the same."""
-        key = op, tuple(map(identity, operands)), identity(params)
+        key = op, tuple([x if type(x) is Sym else identity(x) for x in operands]), identity(params)
         targets = self.said.get(key)
         if targets is None:
-            targets = tuple(
-                Sym(self, f"v{len(self.said)}" + f"_{i}" * op.bundles, shape, dtype)
-                for i, (shape, dtype) in enumerate(outcome(op, operands, params, key[2]))
-            )
+            name, known = f"v{len(self.said)}", outcome(op, operands, params, key[2])
+            names = [f"{name}_{i}" for i in range(len(known))] if op.bundles else [name]
+            targets = tuple([Sym(self, n, *facts) for n, facts in zip(names, known, strict=True)])
             line = Line(op, operands, params, targets, made_at)
             self.said[key] = targets
             self.lines.append(line)
-            self.made.update((y, line) for y in targets)
+            self.made.update(dict.fromkeys(targets, line))
         return targets if op.bundles else targets[0]
 
     def __call__(self, *arrays: Any) -> Any:
@@ -181,6 +184,8 @@ class Program:
         return "\n".join([*rows, f"return {', '.join(map(str, leaves(self.outputs)))}"])
 
 
+GIVEN = Tensor, np.ndarray  # what a function may capture
+
 Outcome = tuple[tuple[tuple[int, ...], "np.dtype[Any]"], ...]
 
 
@@ -192,22 +197,33 @@ class Stub:
     dtype: "np.dtype[Any]"
 
 
-@dataclass(frozen=True)
 class Question:
     """An op, operands and parameters, with a key to compare them by."""
 
-    key: Hashable
-    op: Operation = field(compare=False)
-    stubs: tuple[Any, ...] = field(compare=False)
-    params: Params = field(compare=False)
+    __slots__ = ("key", "op", "operands", "params")
+
+    def __init__(self, key: Hashable, op: Operation, operands: Any, params: Params) -> None:
+        self.key, self.op, self.operands, self.params = key, op, operands, params
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Question) and self.key == other.key
+
+
+PLAIN = frozenset({int, float, bool, str, type(None)})  # equal where they are the same
 
 
 def identity(x: Any) -> Hashable:
     """A key that is equal just for operands or parameters that are the same."""
-    if type(x) is Sym:
+    kind = type(x)
+    if kind is Sym:
         return x
-    if isinstance(x, dict):
-        return tuple((k, identity(v)) for k, v in sorted(x.items()))
+    if kind in PLAIN:
+        return kind, x
+    if kind is dict:
+        return tuple([(k, identity(v)) for k, v in sorted(x.items())])
     if isinstance(x, tuple | list):
         return type(x).__name__, tuple(map(identity, x))
     if isinstance(x, np.ndarray):
@@ -219,15 +235,16 @@ def identity(x: Any) -> Hashable:
 
 def outcome(op: Operation, operands: tuple[Any, ...], params: Params, kind: Hashable) -> Outcome:
     """The shapes and dtypes of what `op` gives for operands like these, and such parameters."""
-    stubs = tuple(Stub(x.shape, x.dtype) if isinstance(x, Sym) else x for x in operands)
-    key = op, tuple((x.shape, x.dtype) if type(x) is Stub else identity(x) for x in stubs), kind
-    return remembered_outcome(Question(key, op, stubs, params))
+    known = [(x.shape, x.dtype) if type(x) is Sym else identity(x) for x in operands]
+    return remembered_outcome(Question((op, tuple(known), kind), op, operands, params))
 
 
 @functools.lru_cache(maxsize=4096)
 def remembered_outcome(asked: Question) -> Outcome:
     """As `computed_outcome`, which is only asked once for each question."""
-    return computed_outcome(asked.op, asked.stubs, asked.params)
+    stubs = tuple(Stub(x.shape, x.dtype) if type(x) is Sym else x for x in asked.operands)
+    asked.operands = ()  # whose program must not be kept alive
+    return computed_outcome(asked.op, stubs, asked.params)
 
 
 def computed_outcome(op: Operation, stubs: tuple[Any, ...], params: Params) -> Outcome:

@@ -10,6 +10,7 @@ import math
 import os
 import sys
 import threading
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
 from typing import Any
@@ -136,15 +137,22 @@ def available() -> int:
 
 
 def side_by_side(tasks: list[Any]) -> None:
-    """Run functions at the same time: the first in this thread, the others in workers."""
-    if len(tasks) < 2 or get_num_threads() == 1:
-        for task in tasks:
+    """Run functions at the same time, in this thread and in workers: each takes what is next."""
+    count = min(len(tasks), get_num_threads())
+    waiting = deque(tasks)
+
+    def work() -> None:
+        while True:
+            try:
+                task = waiting.popleft()
+            except IndexError:
+                return
             task()
-        return
-    workers = workers_of(os.getpid(), get_num_threads() - 1)
-    others = [workers.submit(task) for task in tasks[1:]]
+
+    workers = workers_of(os.getpid(), get_num_threads() - 1) if count > 1 else None
+    others = [workers.submit(work) for _ in range(count - 1)] if workers else []
     try:
-        tasks[0]()
+        work()
     finally:
         for other in others:
             other.result()
