@@ -24,6 +24,7 @@ from tests.nn.test_cells import CELLS
 from tests.nn.test_wrappers import LENGTHS, NETWORKS, STARTS, double
 from tests.nn.test_wrappers import results as results_of_network
 from tinygrad_rnn import nn
+from tinygrad_rnn.compiler import Scan, scans
 from tinygrad_rnn.engine.nesting import leaves, mapped
 
 rng = np.random.default_rng(0)
@@ -683,3 +684,71 @@ def test_a_step_that_counts_goes_on_counting():
     with told_apart():
         _, ys = tg.scan(step, tg.tensor(np.zeros(1)), tg.tensor(np.zeros((4, 1))))
     assert np.diff(ys.data[:, 0]).tolist() == [1, 1, 1]
+
+
+# Several at a time.
+
+
+def two_ways(seed):
+    """A layer's two directions, over the same inputs, and what they are made of."""
+    rng = np.random.default_rng(seed)
+    w, u = (tg.tensor(rng.normal(size=s), requires_grad=True) for s in ((3, 4), (4, 4)))
+    x = tg.tensor(rng.normal(size=(5, 2, 3)), requires_grad=True)
+    h = tg.tensor(rng.normal(size=(2, 4)), requires_grad=True)
+
+    def step(h, x):
+        h = tg.tanh(x @ w + h @ u)
+        return h, h
+
+    pair = [Scan(step, h, x, lengths=[5, 3]), Scan(step, h, x, lengths=[5, 3], reverse=True)]
+    return pair, (w, u, x, h)
+
+
+def gradients_of(pair, given):
+    """What both scans give, and the gradients of a loss that reads all of it."""
+    (h, y), (g, z) = pair
+    loss = (h * y[0]).sum() + (g * z * z).sum()
+    loss.backward(create_graph=True)
+    first = [x.grad for x in given]
+    for x in given:
+        x.grad = None
+    sum((d * d).sum() for d in first).backward()
+    return [h, y, g, z, *first, *(x.grad for x in given)]
+
+
+def test_scans_that_run_together_give_what_each_gives_alone():
+    with compiled() as loops:
+        pair, given = two_ways(0)
+        together = gradients_of(scans(pair), given)
+        assert loops.count == 1
+    with tg.eager():
+        pair, given = two_ways(0)
+        alone = gradients_of([scans([each])[0] for each in pair], given)
+    for got, expected in zip(together, alone, strict=True):
+        np.testing.assert_allclose(got.data, expected.data, rtol=1e-12, atol=1e-13)
+
+
+def test_of_scans_that_run_together_those_without_a_loop_run_op_by_op():
+    pair, _ = two_ways(0)
+    strange = Scan(lambda h, x: (h, tg.einsum("bi,bj->bij", h, h)), pair[0].init, pair[0].xs)
+    with compiled() as loops:
+        with pytest.warns(RuntimeWarning, match="loops do not have the op contract"):
+            (_, y), (_, z) = scans([strange, pair[1]])
+        assert loops.count == 1
+    with tg.eager():
+        (_, y_), (_, z_) = scans([strange, pair[1]])
+    np.testing.assert_allclose(y.data, y_.data, rtol=1e-12)
+    np.testing.assert_allclose(z.data, z_.data, rtol=1e-12)
+
+
+def test_both_directions_of_a_layer_run_together():
+    x = np.random.default_rng(0).normal(size=(5, 2, 3))
+    layers = nn.LSTM(3, 4, num_layers=2, bidirectional=True, dtype="float64", seed=0)
+    cells = nn.Bidirectional(*(nn.GRUCell(3, 4, dtype="float64", seed=k) for k in (0, 1)))
+    for network, count in ((layers, 2), (nn.Recurrent(cells), 1)):
+        with compiled() as loops:
+            y, _ = network(tg.tensor(x))
+        assert loops.count == count
+        with tg.eager():
+            expected, _ = network(tg.tensor(x))
+        np.testing.assert_allclose(y.data, expected.data, rtol=1e-12)

@@ -22,7 +22,7 @@ from tests.compiler import one_loop
 from tests.compiler.comparing import assert_close, compiled, results, weighted_squares
 from tests.compiler.random_cells import COMBINING, ELEMENTWISE
 from tinygrad_rnn import nn
-from tinygrad_rnn.compiler import loading, running
+from tinygrad_rnn.compiler import loading, slicing
 from tinygrad_rnn.engine.nesting import mapped
 from tinygrad_rnn.kernels.resources import pool_of
 
@@ -56,7 +56,7 @@ def results_of(name, dtype, batch, steps=6):
 @pytest.fixture
 def any_work_is_shared(monkeypatch):
     """Threads share the sequences of a batch, however little there is to do."""
-    monkeypatch.setattr(running, "WORTH", 0)
+    monkeypatch.setattr(slicing, "WORTH", 0)
     yield
     tg.set_num_threads(None)
 
@@ -137,7 +137,7 @@ def test_an_lstm_has_one_product_forward_and_one_backward():
     with compiled():
         _, output = cell.run(cell.initial(16), tg.tensor(sequence(16)))
     (bundle,) = output.inputs
-    source = bundle.params["run"].plan.source
+    source = bundle.params["runs"].runs[0].plan.source
     forward, backward = source.split("\ndef forward(")[1].split("\ndef backward(")
     assert forward.count("product(") == 1
     assert backward.count("product(") == 1

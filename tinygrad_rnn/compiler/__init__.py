@@ -2,6 +2,8 @@
 
 ===============  =====================================================================
 `scanning`       `scan`: a step, run over a sequence, compiled where that pays
+`ways`           `eager`, `compiled`: telling scans how to run
+`stepping`       a scan as the program of one step, and its plan
 `unrolling`      the same, op by op: the definition
 `tracing`        run a function on symbols; get the program of ops that it runs
 `simplifying`    few and large products in place of many
@@ -14,24 +16,28 @@
 `emitting`       the loops as source
 `loading`        the source on disk, imported and compiled
 `running`        the loops over slices of the batch, on threads
+`slicing`        the arrays that they take
+`collecting`     the gradients that they leave behind
 `explaining`     what a scan becomes, and why
 ===============  =====================================================================
 """
 
 from tinygrad_rnn.compiler.explaining import explain
-from tinygrad_rnn.compiler.scanning import compiled, eager, scan, scan_projected
+from tinygrad_rnn.compiler.scanning import Scan, scan, scans
 from tinygrad_rnn.compiler.tracing import Program, Sym, trace
+from tinygrad_rnn.compiler.ways import compiled, eager
 from tinygrad_rnn.kernels.resources import get_num_threads, set_num_threads
 
 __all__ = [
     "Program",
+    "Scan",
     "Sym",
     "compiled",
     "eager",
     "explain",
     "get_num_threads",
     "scan",
-    "scan_projected",
+    "scans",
     "set_num_threads",
     "trace",
 ]

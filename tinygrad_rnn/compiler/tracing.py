@@ -218,7 +218,7 @@ PLAIN = frozenset({int, float, bool, str, type(None)})  # equal where they are t
 def identity(x: Any) -> Hashable:
     """A key that is equal just for operands or parameters that are the same."""
     kind = type(x)
-    if kind is Sym:
+    if isinstance(x, Sym):
         return x
     if kind in PLAIN:
         return kind, x

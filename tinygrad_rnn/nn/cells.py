@@ -25,7 +25,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from tinygrad_rnn.compiler import Sym, scan_projected
+from tinygrad_rnn.compiler import Scan, Sym, scans
 from tinygrad_rnn.engine import Carrier, GraphError, ShapeError, Tensor, tensor
 from tinygrad_rnn.engine.nesting import leaves, mapped, structure
 from tinygrad_rnn.nn.arguments import as_input, check_dtype, check_sizes, empty
@@ -135,12 +135,23 @@ class Cell(Module):
         Returns:
             The last carry, and the outputs (T, *batch, …) in the order of `x`.
         """
+        return scans([self.scan(carry, x, lengths=lengths, reset=reset, reverse=reverse)])[0]
+
+    def scan(
+        self,
+        carry: Carry,
+        x: Any,
+        *,
+        lengths: Any = None,
+        reset: Any = None,
+        reverse: bool = False,
+    ) -> Scan:
+        """What `run` runs, for those who run several at a time; see there."""
         if reverse and reset is not None:
             reset = np.concatenate([reset[1:], np.zeros_like(reset[:1])])
         xs = x, self.noise(*x.shape[:-1])
-        return scan_projected(
-            self.recur, lambda x: self.project(x[0], *x[1]), carry, xs, lengths, reset, reverse
-        )
+        project = lambda x: self.project(x[0], *x[1])  # noqa: E731
+        return Scan(self.recur, carry, xs, lengths, reset, reverse, project)
 
     def forward(self, input: Any, hx: Carry = None) -> Carry:
         """One step from `hx`, or from the initial carry; returns the new carry.

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from tinygrad_rnn.compiler import scans
 from tinygrad_rnn.engine import Carrier, ShapeError, tensor
 from tinygrad_rnn.engine.nesting import mapped, structure
 from tinygrad_rnn.nn.arguments import (
@@ -208,13 +209,15 @@ class RNNBase(Module):
         ends = []
         for layer in range(self.num_layers):
             x = self.dropout(x) if layer and self.dropout is not None else x
-            outputs = []
-            for reverse in self.directions:
-                carry, y = self.cell(layer, reverse).run(
-                    next(starts), x, lengths=lengths, reset=reset, reverse=reverse
-                )
-                ends.append(carry)
-                outputs.append(y)
+            options = {"lengths": lengths, "reset": reset}
+            found = scans(
+                [
+                    self.cell(layer, reverse).scan(next(starts), x, reverse=reverse, **options)
+                    for reverse in self.directions
+                ]
+            )
+            ends += [carry for carry, _ in found]
+            outputs = [y for _, y in found]
             x = concatenate(outputs, axis=-1) if self.bidirectional else outputs[0]
         final = mapped(lambda *parts: stack(list(parts)), *ends)
         if not batched:

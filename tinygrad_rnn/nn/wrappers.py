@@ -31,6 +31,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn.compiler import scans
 from tinygrad_rnn.engine import ShapeError
 from tinygrad_rnn.engine.nesting import leaves, mapped, rebuilt
 from tinygrad_rnn.nn.cells import AffineCell, Carry, Cell
@@ -312,9 +313,13 @@ class Bidirectional(Cell):
     def run(
         self, carry: Carry, x: Any, *, reverse: bool = False, **options: Any
     ) -> tuple[Carry, Any]:
-        """All steps of both cells, the second in the other direction."""
-        ahead, y = self.ahead.run(carry[0], x, reverse=reverse, **options)
-        back, z = self.back.run(carry[1], x, reverse=not reverse, **options)
+        """All steps of both cells, the second in the other direction, side by side if they can."""
+        cells = list(zip((self.ahead, self.back), carry, (reverse, not reverse), strict=True))
+        if all(type(cell).run is Cell.run for cell, _, _ in cells):
+            both = scans([cell.scan(c, x, reverse=way, **options) for cell, c, way in cells])
+        else:
+            both = [cell.run(c, x, reverse=way, **options) for cell, c, way in cells]
+        (ahead, y), (back, z) = both
         return (ahead, back), mapped(lambda *sides: concatenate(sides, axis=-1), y, z)
 
 

@@ -1,0 +1,110 @@
+"""Gradients that the backward loops leave behind, slice by slice, put together."""
+
+import functools
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn.compiler.planning import Plan, Weight
+from tinygrad_rnn.compiler.slicing import Array, Slice, Values, shares
+from tinygrad_rnn.compiler.tracing import Sym
+from tinygrad_rnn.engine import Operation
+from tinygrad_rnn.engine.backward import settled
+from tinygrad_rnn.kernels.compiling import jit
+from tinygrad_rnn.kernels.dispatch import current_backend
+from tinygrad_rnn.kernels.packed import add_gram
+from tinygrad_rnn.kernels.resources import take
+from tinygrad_rnn.kernels.transposed import to_rows
+
+
+def add_carries(plan: Plan, parts: Sequence[Slice], found: Values) -> None:
+    """The cotangents of the initial carry."""
+    for slot in plan.backward or ():
+        if slot.role == "returning":
+            x = plan.carries[slot.holds]
+            g = take((plan.batch or 1, slot.rows), slot.dtype)
+            for part in parts:
+                to_rows(part.arrays[slot.name][1], g[part.span])
+            found[x] = g.reshape(x.shape)
+
+
+def add_sums(plan: Plan, parts: Sequence[Slice], found: Values, op: Operation) -> None:
+    """The cotangents of fixed values, summed over slices and over what was copied."""
+    batch = plan.batch
+    for x, g, slot in plan.sums:
+        shape = plan.lowering.features(g)
+        sums = [part.arrays[slot.name].reshape(-1, part.width) for part in parts]
+        if batch is not None and x.ndim == g.ndim and x.shape[0] == batch:
+            total = np.concatenate(sums, axis=1).T.reshape((batch, *shape))
+        else:
+            total = sum(each.sum(axis=1) for each in sums)
+            total = total.reshape(shape if batch is None else (1, *shape))
+        add(found, x, settled(total, x.shape, x.dtype, op, 0))
+
+
+def products_of(
+    plan: Plan, parts: Sequence[Slice], T: int, work: int
+) -> tuple[Sequence[Callable[[], None]], list[tuple[Sym, Array]]]:
+    """The gradients of fixed matrices: one product each, rows of which are shared by threads.
+
+    Args:
+        plan: which they are.
+        parts: the slices, whose products add up.
+        T: how many steps there are.
+        work: how many numbers the loops have made; from it follows how many threads pay.
+
+    Returns:
+        What is to be done, and the gradients that are there when it is done.
+    """
+    tasks, gradients = [], []
+    for weight in plan.weights:
+        M, K = weight.matrix.shape if weight.left else weight.matrix.shape[::-1]
+        out = take((M, K), weight.matrix.dtype)
+        out[:] = 0
+        factors = [factors_of(weight, M, K, part, T) for part in parts]
+        tasks += [partial(add_grams, out, factors, *share) for share in shares(M, work)]
+        gradients.append((weight.matrix, out if weight.left else out.T))
+    return tasks, gradients
+
+
+def factors_of(weight: Weight, M: int, K: int, part: Slice, T: int) -> tuple[Array, Array]:
+    """Both factors of a gradient, (products, rows · columns)."""
+
+    def factor(place: Any, rows: int) -> Array:
+        array = part.arrays[place.array.name]
+        whole = array[1 : T + 1] if place.at == "s + 1" else array[:T]
+        wide, start = rows * weight.inner * part.width, place.start * part.width
+        chosen = whole[:, start : start + weight.outer * wide]
+        return chosen if weight.outer == 1 else chosen.reshape(T * weight.outer, wide)
+
+    return factor(weight.g, M), factor(weight.a, K)
+
+
+def add_grams(out: Array, factors: Sequence[tuple[Array, Array]], start: int, stop: int) -> None:
+    """Add the products of all slices to rows of a gradient."""
+    compiled = current_backend() == "numba"
+    add_one = compiled_grams(out.dtype.name) if compiled else add_gram
+    for g, a in factors:
+        add_one(g, a, out, start, stop)
+
+
+def add(found: Values, x: Sym, g: Any) -> None:
+    """Add a cotangent to what there is."""
+    found[x] = found[x] + g if x in found else g
+
+
+def grams(g: Array, a: Array, out: Array, start: int, stop: int) -> None:
+    """What of `add_gram` Numba compiles."""
+    add_gram(g, a, out, start, stop)
+
+
+@functools.cache
+def compiled_grams(dtype: str) -> Any:
+    """`add_gram`, compiled for a dtype and any distance between rows."""
+    from numba import types
+
+    kind = getattr(types, dtype)
+    factor, out = types.Array(kind, 2, "A"), types.Array(kind, 2, "C")
+    return jit(grams, signature=types.void(factor, factor, out, types.int64, types.int64))

@@ -1,0 +1,161 @@
+"""The arrays that loops take: slices of a batch, panels of weights, blocks of features."""
+
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinygrad_rnn.compiler.emitting import Array as Slot
+from tinygrad_rnn.compiler.planning import Plan
+from tinygrad_rnn.compiler.tracing import Sym
+from tinygrad_rnn.engine import Carrier
+from tinygrad_rnn.kernels.packed import pack, panels_shape
+from tinygrad_rnn.kernels.resources import get_num_threads, take
+
+Array = NDArray[Any]
+Values = dict[Sym, Any]
+
+LANES = 8  # a slice is not made narrower than a vector
+CACHED = 1 << 18  # and not so wide that a block of a step leaves the second cache, in bytes
+WORTH = 1 << 18  # numbers that a loop must produce for a second thread to pay
+
+
+@dataclass
+class Slice:
+    """Some of the sequences of a batch.
+
+    Attributes:
+        start: the first of them,
+        width: and how many there are.
+        arrays: what loops keep of them, by name.
+    """
+
+    start: int
+    width: int
+    arrays: dict[str, Array] = field(default_factory=dict)
+
+    @property
+    def span(self) -> slice:
+        """Where they are in the batch."""
+        return slice(self.start, self.start + self.width)
+
+
+def data(x: Any) -> Any:
+    """The array of a tensor; of a value that was overwritten, the error that says so."""
+    return x.data if isinstance(x, Carrier) else x
+
+
+def sliced(plan: Plan, work: int) -> list[Slice]:
+    """The slices of a batch, for as many threads as pay."""
+    if plan.batch is None:
+        return [Slice(0, 1)]
+    B = plan.batch
+    widest = max(
+        (s.rows * np.dtype(s.dtype).itemsize for s in plan.forward if s.role == "block"), default=1
+    )
+    cap = max(LANES, CACHED // widest // LANES * LANES)
+    threads = get_num_threads() if work > WORTH else 1
+    count = max(min(threads, -(-B // LANES)), -(-B // cap))
+    count = -(-count // threads) * threads if count > threads else count
+    wide = -(-B // (count * LANES)) * LANES
+    return [Slice(j, min(wide, B - j)) for j in range(0, B, wide)]
+
+
+def shares(M: int, work: int) -> list[tuple[int, int]]:
+    """Ranges of rows, one for each thread that pays."""
+    count = max(1, min(get_num_threads() if work > WORTH else 1, M // 16))
+    cuts = [M * k // count for k in range(count + 1)]
+    return list(itertools.pairwise(cuts))
+
+
+def packed(slots: Sequence[Slot], values: Values) -> dict[Any, Array]:
+    """The panels of fixed matrices, and tables as they are."""
+    panels = {}
+    for slot in slots:
+        if slot.role == "table":
+            panels[slot.holds] = np.ascontiguousarray(data(values[slot.holds[0]]))
+        if slot.role == "panels":
+            x, left = slot.holds
+            matrix = np.asarray(data(values[x]))
+            matrix = matrix if left else matrix.T
+            M, K = matrix.shape
+            out = take(panels_shape(M, K, matrix.dtype), matrix.dtype)
+            panels[slot.holds] = pack(matrix, out)
+    return panels
+
+
+def rows_of(x: Any, batch: int | None) -> Array:
+    """A sequence of values as (T, batch, rows)."""
+    array = data(x)
+    features = array.shape[1:] if batch is None else array.shape[2:]
+    return as_rows(array, (len(array), batch or 1, math.prod(features)))
+
+
+def block_of(value: Any, x: Sym, plan: Plan) -> Array:
+    """A value of the carry as (batch, rows)."""
+    array = np.broadcast_to(np.asarray(data(value), x.dtype), x.shape)
+    return as_rows(array, (plan.batch or 1, plan.lowering.rows(x)))
+
+
+def as_rows(array: Array, shape: tuple[int, ...]) -> Array:
+    """An array with its features on one axis, along which numbers are neighbours."""
+    flat = array.reshape(shape)
+    neighbours = flat.shape[-1] < 2 or flat.strides[-1] == flat.itemsize
+    return flat if neighbours else np.ascontiguousarray(flat)
+
+
+def arrays_of(
+    slots: Sequence[Slot],
+    part: Slice,
+    T: int,
+    sequences: dict[Any, Array],
+    panels: dict[Any, Array],
+    values: Values,
+) -> list[Array]:
+    """What a loop takes, in order, for a slice; new arrays that last longer become the slice's.
+
+    Args:
+        slots: what it takes, from the plan.
+        part: the slice.
+        T: how many steps there are.
+        sequences: of the whole batch, by what the slots say that they hold.
+        panels: packed matrices, and tables.
+        values: by which fixed values are known.
+    """
+    steps = {"carry": T + 1, "kept": T, "returning": 2}
+    arrays = []
+    for slot in slots:
+        if slot.role == "sequence":
+            array = sequences[slot.holds][:, part.span]
+        elif slot.role in ("panels", "table"):
+            array = panels[slot.holds]
+        elif slot.name in part.arrays:
+            array = part.arrays[slot.name]
+        else:
+            lead = (steps[slot.role],) if slot.role in steps else ()
+            array = take((*lead, slot.rows * part.width), slot.dtype)
+            if slot.role == "fixed":
+                spread(np.asarray(data(values[slot.holds[0]])), array, slot.holds[1], part)
+            if slot.role == "total":
+                array[:] = 0
+            if slot.role != "block":
+                part.arrays[slot.name] = array
+        arrays.append(array)
+    return arrays
+
+
+def spread(value: Array, block: Array, features: tuple[int, ...], part: Slice) -> None:
+    """Spread a fixed value over features and the sequences of a slice.
+
+    It may have a batch axis before its features, as long as the batch or of length 1.
+    """
+    if value.ndim > len(features):
+        value = np.moveaxis(value[part.span] if len(value) > 1 else value, 0, -1)
+    else:
+        value = value[..., None]
+    value = value.reshape((1,) * (len(features) + 1 - value.ndim) + value.shape)
+    block.reshape((*features, part.width))[...] = value
