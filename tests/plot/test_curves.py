@@ -148,3 +148,79 @@ def test_lines_that_could_not_be_told_apart_are_refused():
         plot.gradient_by_lag({str(i): [1.0] for i in range(6)})
     with pytest.raises(ValueError, match="got 0 curves"):
         plot.gradient_by_lag({})
+
+
+RUNS = {"rnn": [4.0, 3.0, 2.5], "lstm": {"x": [10, 20, 40], "y": [4.0, 2.5, 2.0]}}
+
+
+def drawn(figure):
+    """The lines of runs, but not what was measured behind a mean."""
+    return [line for line in figure.axes[0].lines if line.get_alpha() is None]
+
+
+def test_runs_are_drawn_over_steps_or_given_places():
+    rnn, lstm = drawn(plot.loss_curves(RUNS))
+    np.testing.assert_array_equal(rnn.get_xdata(), [1, 2, 3])
+    np.testing.assert_array_equal(lstm.get_xdata(), [10, 20, 40])
+
+
+def test_runs_differ_in_colour_and_mark():
+    looks = {(line.get_color(), line.get_marker()) for line in drawn(plot.loss_curves(RUNS))}
+    assert looks == {(LIGHT.value, "o"), (LIGHT.cotangent, "s")}
+
+
+def test_runs_are_named_in_ink_with_their_last_mean():
+    figure = plot.loss_curves(RUNS, baselines={"bigrams": 3.3})
+    assert labels(figure) == ["bigrams 3.30", "rnn 2.50", "lstm 2.00"]
+    assert {text.get_color() for text in figure.axes[0].texts[1:]} == {LIGHT.ink}
+
+
+def test_a_smoothed_run_keeps_what_was_measured_behind_it():
+    faint, strong = plot.loss_curves({"rnn": [4.0, 3.0, 2.5]}, smoothing=0.5).axes[0].lines
+    np.testing.assert_array_equal(faint.get_ydata(), [4, 3, 2.5])
+    np.testing.assert_allclose(strong.get_ydata(), smoothed([4, 3, 2.5], 0.5))
+    assert faint.get_alpha() < 0.5 < strong.get_linewidth()
+
+
+def test_held_out_losses_are_dashed_with_hollow_marks_in_their_runs_colour():
+    held_out = {"lstm": {"x": [20, 40], "y": [2.9, 2.4]}}
+    *_, line = drawn(plot.loss_curves(RUNS, held_out=held_out))
+    assert line.get_color() == LIGHT.cotangent
+    assert line.get_linestyle() == "--"
+    assert line.get_markerfacecolor() == LIGHT.paper
+
+
+def test_losses_that_are_not_finite_are_left_out():
+    (line,) = drawn(plot.loss_curves({"diverged": [4.0, np.nan, 3.0, np.inf]}))
+    np.testing.assert_array_equal(line.get_xydata(), [[1, 4], [3, 3]])
+
+
+def test_names_of_runs_that_end_alike_do_not_overlap():
+    places = heights(plot.loss_curves({f"run {k}": [3.0, 2.0 + 0.001 * k] for k in range(5)}))
+    assert min(np.diff(places)) > 10
+
+
+def test_names_do_not_overlap_in_a_small_panel_either():
+    with plot.styled():
+        figure = plot.new_figure(6.0, 5.0)
+        axes = figure.subplots(3, 1)
+    plot.loss_curves({f"run {k}": [3.0, 2.0] for k in range(3)}, axes=axes[1])
+    figure.draw_without_rendering()
+    places = sorted(text.get_window_extent().y0 for text in axes[1].texts)
+    assert min(np.diff(places)) > 10
+
+
+@pytest.mark.parametrize(
+    ("runs", "options", "message"),
+    [
+        ({}, {}, "loss_curves: got 0 runs; expected 1 to 5"),
+        ({"a": [[1.0]]}, {}, r"got losses \(1, 1\) at places \(1,\) for 'a'; expected two vectors"),
+        ({"a": {"x": [1], "y": [1, 2]}}, {}, r"got losses \(2,\) at places \(1,\) for 'a'"),
+        ({"a": [np.nan]}, {}, "with at least one finite loss"),
+        ({"a": [1.0]}, {"held_out": {"b": [1.0]}}, "got held-out losses of b; expected only names"),
+        ({"a": [1.0]}, {"smoothing": 1.0}, "loss_curves: got smoothing=1.0; expected 0 up to"),
+    ],
+)
+def test_what_are_no_runs_is_refused(runs, options, message):
+    with pytest.raises(ValueError, match=message):
+        plot.loss_curves(runs, **options)

@@ -5,7 +5,7 @@ import pytest
 from matplotlib.colors import to_hex, to_rgb
 
 from tinygrad_rnn import plot
-from tinygrad_rnn.plot.heatmaps import PALE
+from tinygrad_rnn.plot.heatmaps import PALE, typeset
 from tinygrad_rnn.plot.palette import DARK, LIGHT
 
 STATES = np.tanh(np.random.default_rng(0).normal(size=(7, 5)))
@@ -140,3 +140,26 @@ def test_names_of_the_wrong_number_are_refused():
 def test_more_than_two_axes_are_refused():
     with pytest.raises(ValueError, match=r"got an array \(1, 2, 3\); expected one or two axes"):
         plot.matrix_heatmap(np.ones((1, 2, 3)))
+
+
+def test_a_text_stands_on_the_ink_of_a_unit():
+    axes = plot.text_heatmap([1.0, -1.0, 0.0], "abc", width=3).axes[0]
+    drawn = cells(axes, (1, 3))
+    assert drawn == {(0, 0): (LIGHT.value, PALE), (0, 1): (LIGHT.ochre, PALE), (0, 2): None}
+    assert [text.get_text() for text in axes.texts] == ["a", "b", "c"]
+
+
+def test_a_long_text_is_broken_into_lines_and_at_line_ends():
+    assert typeset("ab\ncdef", 3) == (
+        [(0, 0, 1), (0, 1, 1), (0, 2, 1), (1, 0, 1), (1, 1, 1), (1, 2, 1), (2, 0, 1)],
+        3,
+    )
+
+
+def test_hangul_takes_two_columns_and_is_not_cut():
+    assert typeset("a한글", 4)[0] == [(0, 0, 1), (0, 1, 2), (1, 0, 2)]
+
+
+def test_values_of_another_length_than_the_text_are_refused():
+    with pytest.raises(ValueError, match=r"got values \(2,\) for a text of 3 characters"):
+        plot.text_heatmap([1.0, 2.0], "abc")

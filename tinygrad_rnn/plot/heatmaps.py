@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tinygrad_rnn.plot.notation import number
+from tinygrad_rnn.plot.notation import advance, number
 from tinygrad_rnn.plot.palette import LIGHT
-from tinygrad_rnn.plot.style import new_figure, styled
+from tinygrad_rnn.plot.style import figure_of, new_figure, styled, titled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,6 +28,7 @@ Floats = NDArray[np.float64]
 
 SHADES = 32  # strengths of ink; finer ones cannot be seen
 NUMBERED = 150  # cells, up to which a matrix shows its numbers
+TILES = (0.06, 0.24)  # gaps: negative tiles are smaller, so that not their hue alone tells them
 PALE = 0.4  # full ink under numbers: any more, and they lose their contrast in the dark
 SQUARE = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1], [-1, -1]]) / 2
 VISIBLE = {" ": "␣", "\n": "↵", "\t": "⇥"}
@@ -73,6 +74,78 @@ def state_heatmap(
         axes.tick_params(axis="both", length=0, labelsize=8)
         draw_key(key, top)
     return figure
+
+
+def text_heatmap(
+    values: ArrayLike,
+    text: Sequence[str],
+    *,
+    limit: float | None = None,
+    width: int = 64,
+    title: str = "one unit",
+    axes: "Axes | None" = None,
+) -> "Figure":
+    """Draw a longer text on the ink of one unit: what it does, in the place where it does it.
+
+    Args:
+        values: (T,), such as the states of a unit, or a gate.
+        text: T characters; Hangul takes two columns, as in a terminal.
+        limit: the value of full ink; the greatest in `values` unless told.
+        width: columns of a line.
+        title: what is shown.
+        axes: where to draw, if not into a new figure.
+
+    Raises:
+        ValueError: if the values are not as many as the characters, or there are none.
+
+    Example:
+        >>> figure = text_heatmap([0.1, 0.9, -0.5], "abc")
+        >>> [text.get_text() for text in figure.axes[0].texts]
+        ['a', 'b', 'c']
+    """
+    v = np.asarray(values, float)
+    if v.shape != (len(text),) or not v.size:
+        raise ValueError(
+            f"text_heatmap: got values {v.shape} for a text of {len(text)} characters; expected "
+            f"({len(text)},), and at least one"
+        )
+    places, lines = typeset(text, width)
+    ink = np.zeros((lines, width))
+    for x, (line, column, columns) in zip(v, places, strict=True):
+        ink[line, column : column + columns] = x
+    top = full_ink(v, limit)
+    with styled():
+        axes = titled(
+            new_figure(0.09 * width + 0.6, 0.2 * lines + 0.5) if axes is None else axes, title
+        )
+        draw_cells(axes, ink, top, PALE, gaps=TILES)
+        for character, (line, column, columns) in zip(text, places, strict=True):
+            seen = " " if character == " " else VISIBLE.get(character, character)
+            ink_of_it = LIGHT.muted if character in VISIBLE else LIGHT.ink
+            where = (column + (columns - 1) / 2, line + 0.2)
+            axes.text(*where, seen, size=8.5, color=ink_of_it, ha="center", va="baseline")
+        axes.set_xticks([])
+        axes.set_yticks([])
+        without_frame(axes)
+        draw_key(key_beside(axes, min(1.0, 7 / lines)), top, full=PALE, gaps=TILES)
+    return figure_of(axes)
+
+
+def typeset(text: Sequence[str], width: int) -> tuple[list[tuple[int, int, int]], int]:
+    """For each character its line, its first column and how many it takes; and the lines' number.
+
+    Example:
+        >>> typeset("a한b", 3)
+        ([(0, 0, 1), (0, 1, 2), (1, 0, 1)], 2)
+    """
+    places, line, column = [], 0, 0
+    for character in text:
+        columns = 2 if advance(character[:1]) == 1.0 else 1
+        if column + columns > width:
+            line, column = line + 1, 0
+        places.append((line, column, columns))
+        column = width if character == "\n" else column + columns
+    return places, line + 1
 
 
 def matrix_heatmap(
@@ -156,15 +229,25 @@ def full_ink(m: Floats, limit: float | None) -> float:
     return float(finite.max()) if finite.size and finite.max() > 0 else 1.0
 
 
-def draw_cells(axes: "Axes", m: Floats, limit: float, full: float = 1.0) -> None:
-    """A matrix as squares of ink; all of one strength are one path, which keeps files small."""
+def draw_cells(
+    axes: "Axes", m: Floats, limit: float, full: float = 1.0, *, gaps: tuple[float, float] = (0, 0)
+) -> None:
+    """A matrix as squares of ink; all of one strength are one path, which keeps files small.
+
+    Args:
+        axes: where to draw, a unit for a cell.
+        m: (M, N).
+        limit: the value of full ink,
+        full: and how strong that is.
+        gaps: how much narrower than a unit positive cells are, and negative ones.
+    """
     from matplotlib.patches import PathPatch
     from matplotlib.path import Path
 
     shades = np.rint(SHADES * np.clip(np.nan_to_num(m) / limit, -1, 1)).astype(int)
     for shade in np.unique(shades[shades != 0]):
         where = np.argwhere(shades == shade)
-        corners = where[:, None, ::-1] + SQUARE
+        corners = where[:, None, ::-1] + (1 - gaps[int(shade < 0)]) * SQUARE
         codes = [Path.MOVETO, Path.LINETO, Path.LINETO, Path.LINETO, Path.CLOSEPOLY]
         path = Path(corners.reshape(-1, 2), codes * len(where))
         colour = LIGHT.value if shade > 0 else LIGHT.ochre
@@ -174,14 +257,55 @@ def draw_cells(axes: "Axes", m: Floats, limit: float, full: float = 1.0) -> None
     axes.set_ylim(max(m.shape[0], 1) - 0.5, -0.5)
 
 
-def draw_key(key: "Axes", limit: float) -> None:
-    """What full ink stands for, on either side of zero, from top to bottom."""
-    levels = np.linspace(1, -1, 33)[:, None]
-    draw_cells(key, limit * levels, limit)
+def draw_key(
+    key: "Axes",
+    limit: float,
+    *,
+    least: float | None = None,
+    full: float = 1.0,
+    gaps: tuple[float, float] = (0, 0),
+    ends: Sequence[str] | None = None,
+) -> None:
+    """What full ink stands for, on either side of zero, from top to bottom.
+
+    Args:
+        key: narrow axes.
+        limit: the value of full ink.
+        least: what stands at the bottom: 0, if nothing is negative; −`limit` unless told.
+        full: the strength of full ink.
+        gaps: as `draw_cells` takes them; with gaps there are fewer steps, which can be told apart.
+        ends: what to write at the top, in the middle and at the bottom, if not their values.
+    """
+    low = -limit if least is None else least
+    levels = 9 if any(gaps) else SHADES + 1
+    draw_cells(key, np.linspace(limit, low, levels)[:, None], limit, full, gaps=gaps)
     key.set_xticks([])
-    key.set_yticks([0, 16, 32], [number(limit), "0", number(-limit)])
+    key.set_yticks(
+        [0, levels // 2, levels - 1], ends or [number(x) for x in (limit, (limit + low) / 2, low)]
+    )
     key.yaxis.tick_right()
     key.tick_params(axis="y", length=0, labelsize=8)
+
+
+def key_beside(axes: "Axes", share: float = 1.0) -> "Axes":
+    """Narrow axes for a key, to the right of others, along a share of their height."""
+    key: Axes = axes.inset_axes((1.03, 1.0 - share, 0.025, share))
+    key.grid(False)
+    without_frame(key)
+    return key
+
+
+def without_frame(axes: "Axes") -> None:
+    """Axes without lines around them, between them and at their ticks."""
+    axes.grid(False)
+    axes.tick_params(axis="both", length=0)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+
+
+def outline(axes: "Axes", i: int, j: int) -> None:
+    """A frame around a cell, so that ink alone need not tell it from others."""
+    axes.plot(*(0.94 * SQUARE + (j, i)).T, color=LIGHT.ink, linewidth=1.1, solid_joinstyle="miter")
 
 
 def name_ticks(axes: "Axes", rows: Sequence[str] | None, columns: Sequence[str] | None) -> None:

@@ -1,8 +1,12 @@
 r"""One look for every figure: calm axes, the book's colours, and bytes that never change by chance.
 
-Text is measured with DejaVu Sans, which comes with matplotlib, so a figure is laid out alike on
-every machine; what that font lacks, such as Hangul, falls back to the first font of `FALLBACKS`
-that is installed. In an SVG text stays text, and a page shows it in its own font.
+An SVG's text is measured with the fonts that come with matplotlib, so a figure is laid out alike
+on every machine, also where its labels are Korean. It stays text, and a page shows it in its own
+font. A PNG is drawn with DejaVu Sans and, for what that lacks, such as Hangul, with the first font
+of `FALLBACKS` that is installed.
+
+A figure is drawn in `LIGHT`, from the palette's colours alone. On a page of the book they are
+variables, which follow the reader's scheme; elsewhere `as_svg(figure, DARK)` is its night side.
 
 Example:
     >>> def squares():
@@ -14,18 +18,27 @@ Example:
     True
 """
 
+import re
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from functools import cache
 from io import StringIO
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from tinygrad_rnn.plot.palette import LIGHT, SERIES
+from tinygrad_rnn.plot.palette import LIGHT, SERIES, Palette
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+DASHES: tuple[Any, ...] = ("-", (0, (6, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2)), (0, (3, 1.5)))
+MARKERS = ("o", "s", "^", "D", "v")
+"""What tells lines and points apart with `SERIES`, one by one: never colour alone."""
+
+OWN = "DejaVu Sans"  # comes with matplotlib
 FALLBACKS = (
     "Pretendard",
     "Noto Sans KR",
@@ -33,8 +46,9 @@ FALLBACKS = (
     "Apple SD Gothic Neo",
     "Malgun Gothic",
     "NanumGothic",
-    "DejaVu Sans",
+    OWN,
 )
+FAMILY = [repr(name) for name in dict.fromkeys([OWN, *FALLBACKS])]  # as an SVG names them
 
 SETTINGS: dict[str, Any] = {
     "axes.axisbelow": True,
@@ -56,7 +70,7 @@ SETTINGS: dict[str, Any] = {
     "figure.constrained_layout.use": True,
     "figure.facecolor": LIGHT.paper,
     "figure.figsize": (6.4, 3.4),
-    "font.family": ["DejaVu Sans", "sans-serif"],
+    "font.family": [OWN, "sans-serif"],
     "font.sans-serif": list(FALLBACKS),
     "font.size": 10.0,
     "grid.color": LIGHT.rule,
@@ -125,9 +139,61 @@ def figure_class() -> Any:
     return BookFigure
 
 
-def as_svg(figure: "Figure") -> str:
-    """A figure as SVG text, the same bytes for one drawn from the same data."""
+def titled(place: "Figure | Axes", title: str, x_label: str = "") -> "Axes":
+    """Axes whose title says what is measured, so that nobody needs to turn their head.
+
+    Args:
+        place: a new figure, or axes of one that were made inside of `styled`.
+        title: what is measured.
+        x_label: what runs to the right.
+
+    Raises:
+        TypeError: if `place` is something else.
+    """
+    if not hasattr(place, "add_subplot") and not hasattr(place, "transData"):
+        raise TypeError(
+            f"plot: got axes of type {type(place).__name__}; expected matplotlib axes, as in "
+            "`with styled(): figure = new_figure(8, 3); left, right = figure.subplots(1, 2)`"
+        )
+    axes: Any = place.add_subplot() if hasattr(place, "add_subplot") else place
+    axes.set_title(title)
+    axes.set_xlabel(x_label)
+    return cast("Axes", axes)
+
+
+def figure_of(axes: "Axes") -> "Figure":
+    """The whole figure that axes are in."""
+    return cast("Figure", axes.get_figure(root=True))
+
+
+def as_svg(figure: "Figure", palette: Palette = LIGHT) -> str:
+    """A figure as SVG text, the same bytes for one drawn from the same data.
+
+    Args:
+        figure: drawn in the book's style.
+        palette: the colours that it gets in the place of those of `LIGHT`.
+
+    Example:
+        >>> from tinygrad_rnn.plot import DARK, loss_curves
+        >>> svg = as_svg(loss_curves({"lstm": [3.0, 2.0, 1.5]}), DARK)
+        >>> DARK.value in svg, LIGHT.value in svg
+        (True, False)
+    """
     page = StringIO()
-    with styled():
+    with styled(), measured_alike():
         figure.savefig(page, format="svg", metadata={"Date": None, "Creator": None})
-    return page.getvalue()
+    svg = page.getvalue().replace(f"{OWN!r}, sans-serif", ", ".join([*FAMILY, "sans-serif"]))
+    others = {getattr(LIGHT, role): colour for role, colour in asdict(palette).items()}
+    return re.sub("#[0-9a-f]{6}\\b", lambda found: others.get(found[0], found[0]), svg)
+
+
+@contextmanager
+def measured_alike() -> Iterator[None]:
+    """Inside a `with` block text is as wide as in the fonts that come with matplotlib.
+
+    A character that none of them has takes the room of the box that stands for it, which is more
+    than any font gives it.
+    """
+    with matplotlib().rc_context({"font.sans-serif": [OWN]}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        yield
