@@ -2,8 +2,9 @@ import json
 
 import pytest
 
+from tinygrad_rnn.cli import generation
 from tinygrad_rnn.data import TextSource
-from tinygrad_rnn.train import Settings, TextExperiment
+from tinygrad_rnn.train import LanguageModel, Settings, TextExperiment
 
 
 @pytest.fixture
@@ -36,6 +37,29 @@ def test_top_k_and_top_p_narrow_the_choice(tg, run):
             "generate", run, "--prompt", "a", "--length", 4, "--temperature", 3, *option
         ).output
         assert output == "ababa\n"
+
+
+@pytest.mark.parametrize(
+    "options", [[], ["--temperature", 0], ["--top-k", 2, "--temperature", 3], ["--top-p", 0.7]]
+)
+def test_a_long_text_is_written_in_a_loop_and_is_the_same(tg, run, options, monkeypatch):
+    arguments = ["generate", run, "--prompt", "ab", "--length", 150, "--seed", 5, *options]
+    short = tg(*arguments).output
+    chunks = []
+    write = LanguageModel.write
+    monkeypatch.setattr(
+        LanguageModel, "write", lambda *a, **k: chunks.append(k["chunk"]) or write(*a, **k)
+    )
+    monkeypatch.setattr(generation, "LONG", 150)
+    assert tg(*arguments).output == short
+    assert chunks == [64]
+
+
+def test_tokens_too_many_to_rank_are_drawn_step_by_step(tg, run, monkeypatch):
+    monkeypatch.setattr(generation, "LONG", 1)
+    monkeypatch.setattr(generation, "RANKED", 2)
+    monkeypatch.delattr(LanguageModel, "write")
+    assert tg("generate", run, "--top-k", 1, "--prompt", "a", "--length", 3).output == "abab\n"
 
 
 def test_json_holds_prompt_text_and_seed(tg, run):

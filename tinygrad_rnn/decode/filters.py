@@ -15,7 +15,7 @@ Example:
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["nucleus", "probabilities", "temperature", "top_k"]
+__all__ = ["log_probabilities", "nucleus", "probabilities", "temperature", "top_k"]
 
 Logits = NDArray[np.float64]
 
@@ -76,6 +76,17 @@ def probabilities(logits: ArrayLike) -> Logits:
     z = _checked(logits)
     weights = np.exp(z - z.max(axis=-1, keepdims=True))
     return np.asarray(weights / weights.sum(axis=-1, keepdims=True))
+
+
+def log_probabilities(logits: ArrayLike) -> Logits:
+    r"""Log-softmax, $\ln p_i = z_i - \ln \sum_j e^{z_j}$, along the last axis, in float64.
+
+    Minus infinity where a probability is 0; never above 0, since the sum holds the term of the
+    largest logit.
+    """
+    z = _checked(logits)
+    z = z - z.max(axis=-1, keepdims=True)
+    return np.asarray(z - np.log(np.exp(z).sum(axis=-1, keepdims=True)))
 
 
 def _rank(z: Logits) -> NDArray[np.intp]:

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from tinygrad_rnn.decode import filters
 
-__all__ = ["Sampler", "categorical", "greedy"]
+__all__ = ["Sampler", "categorical", "greedy", "quantile"]
 
 
 def greedy(logits: ArrayLike) -> NDArray[np.int64]:
@@ -49,17 +49,42 @@ def categorical(logits: ArrayLike, rng: np.random.Generator) -> NDArray[np.int64
     Raises:
         TypeError: If `rng` is not a NumPy generator.
     """
+    check_generator(rng)
+    return quantile(logits, rng.random(np.shape(logits)[:-1]))
+
+
+def quantile(logits: ArrayLike, u: ArrayLike) -> NDArray[np.int64]:
+    """The tokens at which the distribution functions of softmax(logits) pass `u`.
+
+    Args:
+        logits: (…, V).
+        u: Numbers in [0, 1), (…).
+
+    Returns:
+        Ids, int64, (…).
+
+    Example:
+        >>> quantile(np.log([0.5, 0.3, 0.2]), 0.6)
+        array(1)
+    """
+    cumulated = np.cumsum(filters.probabilities(logits), axis=-1)
+    # Rounding leaves the last entry a hair off 1; u must stay below it, or no token would exceed u.
+    total = cumulated[..., -1:]
+    passed = np.minimum(np.asarray(u)[..., None] * total, np.nextafter(total, 0))
+    return np.asarray((cumulated <= passed).sum(axis=-1), dtype=np.int64)
+
+
+def check_generator(rng: np.random.Generator) -> None:
+    """Say what chance must come from.
+
+    Raises:
+        TypeError: If it is something else than a NumPy generator.
+    """
     if not isinstance(rng, np.random.Generator):
         raise TypeError(
             f"rng is a {type(rng).__name__}; expected a NumPy generator, such as "
             "numpy.random.default_rng(seed)"
         )
-    cumulated = np.cumsum(filters.probabilities(logits), axis=-1)
-    # Rounding leaves the last entry a hair off 1; u must stay below it, or no token would exceed u.
-    total = cumulated[..., -1:]
-    u = rng.random(cumulated.shape[:-1])[..., None] * total
-    u = np.minimum(u, np.nextafter(total, 0))
-    return np.asarray((cumulated <= u).sum(axis=-1), dtype=np.int64)
 
 
 @dataclass(frozen=True)
