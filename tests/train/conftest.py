@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 from tinygrad_rnn.data import TextSource
@@ -17,3 +18,26 @@ def settings():
     return Settings(
         hidden=12, embedding=6, batch=3, window=8, steps=40, rate=0.02, evaluate_every=10
     )
+
+
+@pytest.fixture
+def assert_same_state():
+    """A check that two states are equal bit for bit, apart from the time that they took."""
+    return same_state
+
+
+def same_state(a, b, path="state"):
+    assert type(a) is type(b), path
+    if isinstance(a, dict):
+        assert a.keys() == b.keys(), path
+        for key in a.keys() - {"seconds"}:
+            same_state(a[key], b[key], f"{path}.{key}")
+    elif isinstance(a, tuple | list):
+        assert len(a) == len(b), path
+        for i, (x, y) in enumerate(zip(a, b, strict=True)):
+            same_state(x, y, f"{path}.{i}")
+    elif isinstance(a, np.ndarray):
+        assert a.dtype == b.dtype, path
+        assert a.tobytes() == b.tobytes(), path
+    else:
+        assert a == b or (a != a and b != b), path  # what is not measured yet is NaN

@@ -1,5 +1,6 @@
 import json
 import sys
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -8,7 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from tinygrad_rnn.train import CheckpointError, load_checkpoint, save_checkpoint
+from tinygrad_rnn.train import (
+    CheckpointError,
+    load_checkpoint,
+    read_description,
+    save_checkpoint,
+)
 
 dtypes = st.sampled_from(["f4", "f8", "i4", "i8", "u8", "?", ">f4"])
 arrays = dtypes.flatmap(lambda d: hnp.arrays(d, hnp.array_shapes(min_dims=0, min_side=0)))
@@ -158,3 +164,32 @@ def test_the_metadata_is_readable_json(tmp_path):
     with safetensors.safe_open(tmp_path / "c", framework="numpy") as file:
         metadata = file.metadata()
     assert json.loads(metadata["state"]) == {"dict": {"step": 3, "name": "한글"}}
+
+
+@dataclass
+class Shape:
+    hidden: int
+    layers: tuple[int, ...]
+
+
+def test_a_dataclass_is_a_dict_of_its_fields(tmp_path):
+    save_checkpoint(tmp_path / "c", {"settings": Shape(2, (3, 4))})
+    assert load_checkpoint(tmp_path / "c") == {"settings": {"hidden": 2, "layers": (3, 4)}}
+
+
+def test_a_description_has_none_for_each_array(tmp_path):
+    state = {"settings": Shape(2, ()), "model": {"w": np.zeros(3)}, "steps": [1, np.ones(2)]}
+    save_checkpoint(tmp_path / "c", state)
+    assert read_description(tmp_path / "c") == {
+        "settings": {"hidden": 2, "layers": ()},
+        "model": {"w": None},
+        "steps": [1, None],
+    }
+
+
+def test_what_has_no_description_is_refused(tmp_path):
+    (tmp_path / "c").write_bytes(b"nothing")
+    with pytest.raises(CheckpointError, match="is not a complete checkpoint"):
+        read_description(tmp_path / "c")
+    with pytest.raises(FileNotFoundError, match="there is no checkpoint"):
+        read_description(tmp_path / "d")

@@ -7,8 +7,16 @@ import pytest
 import tinygrad_rnn as tg
 from tinygrad_rnn import optim
 from tinygrad_rnn.data import TextStream
-from tinygrad_rnn.train import EarlyStopping, Evaluation, LanguageModel, evaluate
+from tinygrad_rnn.train import EarlyStopping, Evaluation, LanguageModel, Listener, evaluate
 
+FRESH = {
+    "best": math.inf,
+    "best_step": 0,
+    "stale": 0,
+    "step": 0,
+    "stopped": False,
+    "listeners": [],
+}
 IDS = np.random.default_rng(0).integers(0, 7, size=101)
 
 
@@ -63,9 +71,7 @@ def test_a_failing_evaluation_leaves_the_model_in_training():
 
 
 def stopping_on(losses, patience):
-    training = SimpleNamespace(
-        best=math.inf, best_step=0, stale=0, step=0, stopped=False, schedule=None
-    )
+    training = SimpleNamespace(**FRESH, schedule=None)
     saved, results = [], []
     remaining = iter(losses)
     early = EarlyStopping(
@@ -97,6 +103,16 @@ def test_a_new_best_renews_the_patience():
     assert saved == [1, 3, 5]
 
 
+def test_listeners_hear_of_each_evaluation():
+    class Results(Listener):
+        def evaluated(self, training, result):
+            self.last = training.step, result.nats
+
+    training = SimpleNamespace(**FRESH | {"step": 7, "listeners": [Results()]}, schedule=None)
+    EarlyStopping(lambda: Evaluation(2.0, 1))(training)
+    assert training.listeners[0].last == (7, 2.0)
+
+
 def test_patience_must_be_positive():
     with pytest.raises(ValueError, match="patience is 0; expected 1 or more"):
         EarlyStopping(lambda: Evaluation(1.0, 1), patience=0)
@@ -105,7 +121,7 @@ def test_patience_must_be_positive():
 def test_each_evaluation_moves_a_plateau_schedule():
     descent = optim.SGD([tg.tensor(1.0, requires_grad=True)], lr=1.0)
     plateau = optim.ReduceLROnPlateau(descent, factor=0.5, patience=0)
-    training = SimpleNamespace(best=math.inf, stale=0, step=0, stopped=False, schedule=plateau)
+    training = SimpleNamespace(**FRESH, schedule=plateau)
     early = EarlyStopping(lambda: Evaluation(2.0, 1))
     for _ in range(3):
         early(training)

@@ -4,6 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from tinygrad_rnn import optim
 from tinygrad_rnn.data import TextSource
 from tinygrad_rnn.train import (
     CheckpointError,
@@ -101,6 +102,50 @@ def test_a_new_run_leaves_nothing_of_an_older_one_in_its_folder(source, settings
 def test_a_resumed_run_keeps_its_own_settings(tmp_path, source, settings, run):
     resumed = TextExperiment(source, Settings(hidden=99), run.folder, resume=True)
     assert resumed.settings == settings
+
+
+def test_what_is_evaluated_and_loaded_is_the_average_if_there_is_one(tmp_path, source, settings):
+    experiment = TextExperiment(source, replace(settings, average=0.9), tmp_path)
+    experiment.run()
+    averaged = experiment.average.weights()
+    model, _ = load_language_model(experiment.checkpoint)
+    for path, x in model.state_dict().items():
+        np.testing.assert_array_equal(x, averaged[path])
+        assert not np.array_equal(x, experiment.model.state_dict()[path])
+    evaluated = experiment.evaluate()
+    experiment.model.load_state_dict(averaged)
+    experiment.average = None
+    assert experiment.evaluate() == evaluated
+
+
+def test_matrices_decay_if_the_settings_say_so(tmp_path, source, settings):
+    plain = TextExperiment(source, settings, tmp_path / "plain")
+    assert type(plain.training.optimizer) is optim.Adam
+    decaying = TextExperiment(source, replace(settings, weight_decay=0.3), tmp_path / "decaying")
+    rates = [group["weight_decay"] for group in decaying.training.optimizer.param_groups]
+    assert rates == [0.3, 0.0]
+
+
+def test_an_update_reads_as_many_windows_as_the_settings_say(tmp_path, source, settings):
+    experiment = TextExperiment(source, replace(settings, accumulate=3, steps=2), tmp_path)
+    experiment.run()
+    assert experiment.training.tokens == 2 * 3 * settings.batch * settings.window
+
+
+def test_settings_of_a_later_version_are_refused(run):
+    saved = load_checkpoint(run.checkpoint)
+    saved["settings"]["hovering"] = True
+    save_checkpoint(run.checkpoint, saved)
+    with pytest.raises(CheckpointError, match="has the settings hovering, which this version does"):
+        load_language_model(run.checkpoint)
+
+
+def test_settings_of_an_earlier_version_mean_what_they_meant(run, settings):
+    saved = load_checkpoint(run.checkpoint)
+    for name in ("accumulate", "weight_decay", "average"):
+        del saved["settings"][name]
+    save_checkpoint(run.checkpoint, saved)
+    assert TextExperiment(run.source, settings, run.folder, resume=True).settings == settings
 
 
 def test_resuming_with_another_text_is_refused(source, settings, run):

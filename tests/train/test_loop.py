@@ -5,14 +5,14 @@ from types import SimpleNamespace
 
 import pytest
 
-from tinygrad_rnn.train import Every, fit, loop
+from tinygrad_rnn.train import Every, Listener, fit, loop
 
 
 class FakeTraining(SimpleNamespace):
     """Counts steps; each may have an effect."""
 
     def __init__(self, step=0, on_step=lambda training: None):
-        super().__init__(step=step, seconds=0.0, stopped=False, finished_at=-1)
+        super().__init__(step=step, seconds=0.0, stopped=False, finished_at=-1, listeners=[])
         self.on_step, self.progress = on_step, []
 
     def advance(self, progress):
@@ -141,6 +141,84 @@ def test_ctrl_c_finishes_the_step_saves_and_then_interrupts():
             save=Every(recorder("save", log), seconds=1000),
         )
     assert log == ["the step goes on", ("save", 3)]
+
+
+class Diary(Listener):
+    """Writes down all that it hears."""
+
+    def __init__(self, name="", log=None):
+        self.name, self.log = name, [] if log is None else log
+
+    def begin(self, training):
+        self.log.append(f"{self.name}begin {training.step}")
+
+    def step(self, training):
+        self.log.append(f"{self.name}step {training.step}")
+
+    def finish(self, training):
+        self.log.append(f"{self.name}finish {training.step}")
+
+    def end(self, training):
+        self.log.append(f"{self.name}end {training.step}")
+
+
+def test_a_listener_hears_of_the_beginning_each_step_and_the_end():
+    diary = Diary()
+    fit(FakeTraining(), steps=2, listeners=[diary])
+    assert diary.log == ["begin 0", "step 1", "step 2", "finish 2", "end 2"]
+
+
+def test_a_trainings_own_listeners_hear_first_and_alone_stay():
+    log = []
+    training = FakeTraining()
+    training.listeners = [Diary("own ", log)]
+    fit(training, steps=1, listeners=[Diary("guest ", log)])
+    assert log == [
+        *("own begin 0", "guest begin 0", "own step 1", "guest step 1"),
+        *("own finish 1", "guest finish 1", "guest end 1", "own end 1"),
+    ]
+    assert [listener.name for listener in training.listeners] == ["own "]
+
+
+def test_a_resumed_run_begins_again_but_finishes_once():
+    diary, training = Diary(), FakeTraining()
+    for _ in range(2):
+        fit(training, steps=1, listeners=[diary])
+    assert diary.log == ["begin 0", "step 1", "finish 1", "end 1", "begin 1", "end 1"]
+
+
+def test_an_error_ends_what_had_begun():
+    diary = Diary()
+
+    def fail(training):
+        raise RuntimeError("broken")
+
+    with pytest.raises(RuntimeError, match="broken"):
+        fit(FakeTraining(on_step=fail), steps=2, listeners=[diary])
+    assert diary.log == ["begin 0", "end 1"]
+
+
+def test_an_interrupted_run_ends_but_does_not_finish():
+    diary = Diary()
+    press = Every(lambda training: os.kill(os.getpid(), signal.SIGINT), steps=2)
+    with pytest.raises(KeyboardInterrupt):
+        fit(FakeTraining(), steps=5, listeners=[press, diary])
+    assert diary.log == ["begin 0", "step 1", "step 2", "end 2"]
+
+
+def test_a_listener_that_remembers_must_belong_to_the_training():
+    class Counter(Listener):
+        def state_dict(self):
+            return {"count": 0}
+
+    message = r"fit: Counter has a memory, .*: give it to Training\(…, listeners=\[…\]\)"
+    with pytest.raises(ValueError, match=message):
+        fit(FakeTraining(), steps=1, listeners=[Counter()])
+
+
+def test_a_memory_that_cannot_be_restored_is_told():
+    with pytest.raises(NotImplementedError, match="Listener has a state_dict, but no load_state"):
+        Listener().load_state_dict({})
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,12 @@
 import io
 import math
+import re
 import sys
 from types import SimpleNamespace
 
 import pytest
 
-from tinygrad_rnn.train import ProgressBar, ProgressLines, show_progress
+from tinygrad_rnn.train import Dashboard, ProgressLines, progress, show_progress, sparkline
 
 
 class Terminal(io.StringIO):
@@ -13,9 +14,20 @@ class Terminal(io.StringIO):
         return True
 
 
-def training(step, seconds):
-    loss = 2 * math.log(2)
-    return SimpleNamespace(step=step, seconds=seconds, recent_loss=loss, tokens=500 * step)
+TWO_BITS = 2 * math.log(2)
+
+
+def training(step, seconds, loss=TWO_BITS, best=math.inf):
+    return SimpleNamespace(
+        step=step,
+        seconds=seconds,
+        tokens=500 * step,
+        recent_loss=loss,
+        gradient_norm=0.25,
+        optimizer=SimpleNamespace(lr=0.006),
+        best=best,
+        best_step=step - 1,
+    )
 
 
 @pytest.fixture
@@ -48,23 +60,80 @@ def test_a_time_limit_counts_as_much_as_a_step_limit():
     assert "0:15 left" in out.getvalue()
 
 
-def test_a_bar_has_loss_bits_speed_and_time_left(terminal):
-    with ProgressBar(terminal, steps=100) as bar:
-        bar.show(training(step=20, seconds=10))
-    drawn = terminal.getvalue()
-    for part in ("20%", "loss 1.386", "2.000 bits/char", "1,000 chars/s", "0:40 left", "━"):
-        assert part in drawn
+def drawn(terminal):
+    """What stands in the terminal at the end, without colours."""
+    return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", terminal.getvalue())
 
 
-def test_what_is_written_stands_above_the_bar_as_it_is(terminal):
-    with ProgressBar(terminal, steps=100) as bar:
-        bar.show(training(step=20, seconds=10))
-        bar.write("[bold]list[int][/bold]")
-    assert "[bold]list[int][/bold]" in terminal.getvalue()
+def test_a_dashboard_has_all_that_matters(terminal):
+    with Dashboard(terminal, steps=100) as dashboard:
+        dashboard.show(training(step=10, seconds=5, loss=4.0))
+        dashboard.show(training(step=20, seconds=10))
+    shown = drawn(terminal)
+    for part in (
+        *("20%", "━", "0:40 left"),
+        *("loss", "1.386", "2.000 bits/char", "█▁"),
+        *("rate", "6.00e-03", "gradient norm 0.25"),
+        *("speed", "1,000 chars/s", "step 20"),
+    ):
+        assert part in shown
 
 
-def test_a_terminal_gets_a_bar_and_a_pipe_gets_lines(terminal):
-    assert isinstance(show_progress(steps=1, file=terminal), ProgressBar)
+def test_a_dashboard_shows_the_best_evaluation_once_there_is_one(terminal):
+    with Dashboard(terminal, steps=100) as dashboard:
+        dashboard.show(training(step=20, seconds=10))
+        assert "held out" not in drawn(terminal)
+        dashboard.show(training(step=30, seconds=10, best=3 * math.log(2)))
+    assert "best 3.000 bits at step 29" in drawn(terminal)
+
+
+def test_the_newest_text_is_below_the_numbers_and_the_one_before_above(terminal):
+    with Dashboard(terminal, steps=100) as dashboard:
+        dashboard.show(training(step=20, seconds=10))
+        dashboard.write("[bold]list[int][/bold]")
+        dashboard.write("the newest")
+    shown = drawn(terminal)
+    last_drawn = shown.rindex("chars/s")
+    assert shown.rindex("[bold]list[int][/bold]") < last_drawn < shown.rindex("the newest")
+
+
+def test_a_text_may_come_before_the_first_step(terminal):
+    with Dashboard(terminal, steps=100) as dashboard:
+        dashboard.write("hello")
+        dashboard.show(training(step=1, seconds=1))
+    assert "hello" in drawn(terminal)
+
+
+def test_a_dashboard_tells_the_speed_of_late(terminal):
+    with Dashboard(terminal, steps=1000) as dashboard:
+        for step in range(1, 101):  # the first step compiles for a minute
+            dashboard.show(training(step, seconds=60 + step))
+    assert "500 chars/s" in drawn(terminal).splitlines()[-1]
+
+
+def test_a_long_run_is_shown_from_its_start(terminal, monkeypatch):
+    monkeypatch.setattr(progress, "HISTORY", 20)
+    with Dashboard(terminal, steps=200) as dashboard:
+        for step in range(1, 111):
+            dashboard.show(training(step, seconds=step, loss=130 - step))
+    curve = re.findall("[▁▂▃▄▅▆▇█]{8,}", drawn(terminal))[-1]
+    assert curve[0] == "█"
+    assert curve[-1] == "▁"
+    assert list(curve) == sorted(curve, reverse=True)
+
+
+@pytest.mark.parametrize("values", [[3.0], [3.0, 3.0]])
+def test_a_sparkline_of_equal_values_is_flat(values):
+    assert set(sparkline(values, 5)) == {"▁"}
+
+
+def test_a_sparkline_is_no_wider_than_told():
+    assert len(sparkline(range(100), 7)) == 7
+    assert len(sparkline(range(3), 7)) == 3
+
+
+def test_a_terminal_gets_a_dashboard_and_a_pipe_gets_lines(terminal):
+    assert isinstance(show_progress(steps=1, file=terminal), Dashboard)
     assert isinstance(show_progress(steps=1, file=io.StringIO()), ProgressLines)
 
 

@@ -96,6 +96,8 @@ class EarlyStopping:
         """Evaluate once."""
         result = self._evaluation()
         self._on_evaluation(training, result)
+        for listener in training.listeners:
+            listener.evaluated(training, result)
         if isinstance(training.schedule, ReduceLROnPlateau):
             training.schedule.step(result.nats)
         if result.nats < training.best:

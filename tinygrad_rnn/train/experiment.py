@@ -17,10 +17,11 @@ Example:
 """
 
 import math
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from tinygrad_rnn import optim
 from tinygrad_rnn.data import (
@@ -30,12 +31,15 @@ from tinygrad_rnn.data import (
     Vocabulary,
     contiguous_split,
 )
+from tinygrad_rnn.train.averaging import WeightAverage
 from tinygrad_rnn.train.blas import blas_threads
 from tinygrad_rnn.train.checkpoints import CheckpointError, load_checkpoint, save_checkpoint
+from tinygrad_rnn.train.decay import weight_decay_groups
 from tinygrad_rnn.train.evaluation import EarlyStopping, Evaluation, evaluate
 from tinygrad_rnn.train.journal import Journal
 from tinygrad_rnn.train.language_model import LanguageModel
-from tinygrad_rnn.train.loop import Every, fit
+from tinygrad_rnn.train.listeners import Every, Listener
+from tinygrad_rnn.train.loop import fit
 from tinygrad_rnn.train.training import Training
 
 __all__ = ["Settings", "TextExperiment", "load_language_model"]
@@ -61,6 +65,10 @@ class Settings:
         steps: Updates of the weights.
         rate: Highest learning rate of the one-cycle schedule.
         clip: Largest norm of the gradient.
+        accumulate: Windows that an update reads, one after the other.
+        weight_decay: Of matrices, decoupled from the gradient (AdamW); none of biases.
+        average: Decay of an average of the weights, such as 0.999, which is then what is evaluated
+            and what `load_language_model` loads; 0 keeps none.
         held_out: Fraction of the text, at its end, to evaluate on.
         evaluate_every: Steps between two evaluations.
         patience: Stop after so many evaluations without a new best; None never stops.
@@ -78,6 +86,9 @@ class Settings:
     steps: int = 3000
     rate: float = 6e-3
     clip: float = 1.0
+    accumulate: int = 1
+    weight_decay: float = 0.0
+    average: float = 0.0
     held_out: float = 0.1
     evaluate_every: int = 500
     patience: int | None = None
@@ -96,6 +107,13 @@ class Settings:
             seed=self.seed,
         )
 
+    def optimizer(self, model: LanguageModel) -> optim.Optimizer:
+        """A fresh optimizer of a model."""
+        if self.weight_decay:
+            groups = weight_decay_groups(model, self.weight_decay)
+            return optim.AdamW(groups, betas=(0.9, 0.99))
+        return optim.Adam(model.parameters(), betas=(0.9, 0.99))
+
 
 class TextExperiment:
     """A text, a model that learns to write it, and a folder for the results.
@@ -111,6 +129,7 @@ class TextExperiment:
         settings: Those in force.
         vocabulary: The characters of the training part; one bucket stands for all others.
         model: The `LanguageModel`.
+        average: The average of its weights, if the settings want one.
         training: Its `Training`.
 
     Raises:
@@ -129,7 +148,7 @@ class TextExperiment:
                 f"{saved['source']['sha256'][:12]}…, but the text given has {source.sha256[:12]}…; "
                 "resume with the same text (Python's documentation changes with its version)"
             )
-        self.settings = settings = Settings(**saved["settings"]) if saved else settings
+        self.settings = settings = restored(saved["settings"]) if saved else settings
         train, held_out = contiguous_split(
             CharacterTokenizer().split(source.text), settings.held_out
         )
@@ -138,7 +157,8 @@ class TextExperiment:
         self._held_out = TextStream(
             self.vocabulary.encode(held_out), min(16, len(held_out) // 64 + 1), 256, keep_last=True
         )
-        adam = optim.Adam(self.model.parameters(), betas=(0.9, 0.99))
+        self.average = WeightAverage(self.model, settings.average) if settings.average else None
+        adam = settings.optimizer(self.model)
         cycle = optim.OneCycleLR(adam, settings.rate, TICKS, pct_start=0.1, cycle_momentum=False)
         self.training = Training(
             self.model,
@@ -147,6 +167,8 @@ class TextExperiment:
             self.model.loss,
             schedule=lambda progress: cycle.rate(settings.rate, round(progress * TICKS)),
             clip=settings.clip,
+            accumulate=settings.accumulate,
+            listeners=[self.average] if self.average else [],
         )
         if saved:
             self.training.load_state_dict(saved["training"])
@@ -167,14 +189,14 @@ class TextExperiment:
         return self.folder / "journal.jsonl"
 
     def evaluate(self) -> Evaluation:
-        """How well the model predicts the held-out text, all of it."""
-        with blas_threads(1):
+        """How well the model, or its average, predicts the held-out text, all of it."""
+        with blas_threads(1), self.average.applied() if self.average else nullcontext():
             return evaluate(self.model, self.model.loss, self._held_out)
 
     def save(self, path: Path) -> None:
         """Write all that resuming and generating need."""
         state = {
-            "settings": asdict(self.settings),
+            "settings": self.settings,
             "vocabulary": self.vocabulary.to_dict(),
             "source": {
                 "name": self.source.name,
@@ -191,7 +213,7 @@ class TextExperiment:
         *,
         seconds: float = math.inf,
         save_every: float = 10.0,
-        listeners: Sequence[Every] = (),
+        listeners: Sequence[Listener] = (),
     ) -> None:
         """Train to the end, with journal, evaluations and checkpoints.
 
@@ -249,7 +271,26 @@ def load_language_model(path: str | Path) -> tuple[LanguageModel, Vocabulary]:
             f"{path} holds no language model: it lacks {', '.join(sorted(missing))}"
         )
     vocabulary = Vocabulary.from_dict(saved["vocabulary"])
-    model = Settings(**saved["settings"]).model(len(vocabulary))
+    settings = restored(saved["settings"])
+    model = settings.model(len(vocabulary))
     model.load_state_dict(saved["training"]["model"])
+    if settings.average:
+        average = WeightAverage(model, settings.average)
+        average.load_state_dict(saved["training"]["listeners"]["WeightAverage"])
+        model.load_state_dict(average.weights())
     model.eval()
     return model, vocabulary
+
+
+def restored(saved: Mapping[str, Any]) -> Settings:
+    """The settings of a checkpoint; what it does not say is as it was before there was a choice.
+
+    Raises:
+        CheckpointError: If it says what this version does not know.
+    """
+    if unknown := set(saved) - {field.name for field in fields(Settings)}:
+        raise CheckpointError(
+            f"the checkpoint has the settings {', '.join(sorted(unknown))}, which this version "
+            "does not know; load it with the version that wrote it, or a later one"
+        )
+    return Settings(**saved)

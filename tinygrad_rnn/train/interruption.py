@@ -7,31 +7,43 @@ from contextlib import contextmanager
 
 __all__ = ["interrupt_held_back"]
 
+# What a person sends by Ctrl-C, and what schedulers and containers send before they kill.
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
 
 @contextmanager
 def interrupt_held_back() -> Iterator[Callable[[], bool]]:
-    """Let the step at hand finish before Ctrl-C ends the program.
+    """Let the step at hand finish before Ctrl-C, or the signal to terminate, ends the program.
 
-    A keyboard interrupt in the middle of an optimizer's step would leave half of the weights
-    updated. Within this block the first Ctrl-C is only remembered, for the loop to ask after; a
-    second one interrupts at once. Outside of the main thread, which Python gives no signals, the
-    block does nothing.
+    An interrupt in the middle of an optimizer's step would leave half of the weights updated.
+    Within this block the first signal is only remembered, for the loop to ask after, and acts when
+    the block is left; a second one acts at once. Outside of the main thread, which Python gives no
+    signals, the block does nothing; signals that the program ignores stay ignored.
 
     Yields:
-        A function that says whether Ctrl-C was pressed.
+        A function that says whether there was a signal.
     """
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False
         return
-    pressed = threading.Event()
-    before = signal.getsignal(signal.SIGINT)
+    # None stands for a handler that was not set from Python, and that Python cannot set again.
+    left_alone = (None, signal.SIG_IGN)
+    before = {s: signal.getsignal(s) for s in SIGNALS if signal.getsignal(s) not in left_alone}
+    held: list[int] = []
+
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
     def remember(number: int, frame: object) -> None:
-        pressed.set()
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        held.append(number)
+        restore()
 
-    signal.signal(signal.SIGINT, remember)
+    for each in before:
+        signal.signal(each, remember)
     try:
-        yield pressed.is_set
+        yield lambda: bool(held)
     finally:
-        signal.signal(signal.SIGINT, before)
+        restore()
+    for number in held:
+        signal.raise_signal(number)

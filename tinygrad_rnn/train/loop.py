@@ -23,61 +23,14 @@ Example:
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 
 from tinygrad_rnn.train.interruption import interrupt_held_back
+from tinygrad_rnn.train.listeners import Every, Listener
 from tinygrad_rnn.train.training import Training
 
-__all__ = ["Every", "fit"]
-
-
-class Every:
-    """Does something now and then while training goes on, and once more at its end.
-
-    Args:
-        action: Called with the training.
-        steps: Every so many steps, counted from the first, so that a resumed run keeps the beat.
-        seconds: Every so many seconds of training time.
-
-    Raises:
-        ValueError: If not exactly one of `steps` and `seconds` is given, or it is not positive.
-    """
-
-    def __init__(
-        self,
-        action: Callable[[Training], object],
-        *,
-        steps: int | None = None,
-        seconds: float | None = None,
-    ) -> None:
-        if (steps is None) == (seconds is None) or (steps or seconds or 0) <= 0:
-            raise ValueError(
-                f"got steps={steps}, seconds={seconds}; expected exactly one of them, above 0"
-            )
-        self.action = action
-        self.steps = steps
-        self.seconds = seconds
-        self._last_step = -1
-        self._last_second = 0.0
-
-    def __call__(self, training: Training) -> None:
-        """Act, if it is time to."""
-        if self.steps is not None:
-            due = training.step % self.steps == 0
-        else:
-            due = training.seconds - self._last_second >= (self.seconds or 0)
-        if due:
-            self._act(training)
-
-    def finish(self, training: Training) -> None:
-        """Act, unless this step has been acted on already, here or before a resume."""
-        on_the_beat = self.steps is not None and training.step % self.steps == 0
-        if not on_the_beat and training.step != self._last_step:
-            self._act(training)
-
-    def _act(self, training: Training) -> None:
-        self._last_step, self._last_second = training.step, training.seconds
-        self.action(training)
+__all__ = ["fit"]
 
 
 def fit(
@@ -85,7 +38,7 @@ def fit(
     *,
     steps: int,
     seconds: float = math.inf,
-    listeners: Sequence[Every] = (),
+    listeners: Sequence[Listener] = (),
     save: Every | None = None,
 ) -> None:
     """Train until the steps or the seconds are used up, or a listener sets `training.stopped`.
@@ -98,30 +51,56 @@ def fit(
         training: What is trained; its state moves on in place.
         steps: How many steps to take at most.
         seconds: How much time to take at most.
-        listeners: Called after each step: progress, journal, evaluation.
+        listeners: Look on: progress, journal, evaluation. They hear of each step after the
+            training's own listeners.
         save: Called after the listeners, at the very end, and when Ctrl-C is pressed.
 
     Raises:
-        KeyboardInterrupt: After Ctrl-C, once the step at hand is done and saved.
+        KeyboardInterrupt: After Ctrl-C, once the step at hand is done and saved; the signal to
+            terminate, which schedulers and containers send, ends the process as late.
         FloatingPointError: If the loss is no longer finite.
+        ValueError: If a listener given here has a memory, which would not be saved.
     """
+    refuse_memory(listeners)
     started = time.monotonic() - training.seconds
-    with interrupt_held_back() as interrupted:
+    with interrupt_held_back() as interrupted, listening(training, listeners):
         while not (training.stopped or interrupted()):
             progress = max(training.step / steps, training.seconds / seconds)
             if progress >= 1:
                 break
             training.advance(progress)
-            for listener in (*listeners, *([save] if save else [])):
+            for listener in (*training.listeners, *([save] if save else [])):
                 training.seconds = time.monotonic() - started
-                listener(training)
+                listener.step(training)
             training.seconds = time.monotonic() - started
         # A run that was killed after its end and resumed has nothing left to do.
         if not interrupted() and training.finished_at != training.step:
             training.finished_at = training.step
-            for listener in listeners:
+            for listener in training.listeners:
                 listener.finish(training)
         if save:
             save.action(training)
-        if interrupted():
-            raise KeyboardInterrupt
+
+
+@contextmanager
+def listening(training: Training, listeners: Sequence[Listener]) -> Iterator[None]:
+    """Let more listeners hear of a training in a block, and tell all that it begins and ends."""
+    own, training.listeners = training.listeners, [*training.listeners, *listeners]
+    try:
+        with ExitStack() as ends:
+            for listener in training.listeners:
+                listener.begin(training)
+                ends.callback(listener.end, training)
+            yield
+    finally:
+        training.listeners = own
+
+
+def refuse_memory(listeners: Sequence[Listener]) -> None:
+    """Refuse listeners whose memory no checkpoint would hold."""
+    for listener in listeners:
+        if listener.state_dict():
+            raise ValueError(
+                f"fit: {type(listener).__name__} has a memory, which is saved only with the "
+                "training's own listeners: give it to Training(…, listeners=[…])"
+            )
