@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 # What loads when it is first asked for: packages, as `tg.nn`, and the loop over time.
-PACKAGES = ("compiler", "data", "decode", "nn", "optim", "plot", "train")
+PACKAGES = ("compiler", "data", "decode", "interop", "nn", "optim", "plot", "train")
 
 SCANNING = ("compiled", "eager", "explain", "get_num_threads", "scan", "set_num_threads")
 

@@ -31,6 +31,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "first": ("first",),
     "memory": ("memory",),
     "growth": ("growth",),
+    "words": ("words",),
 }
 COLUMNS = (
     TextColumn("{task.description}"),

@@ -111,10 +111,49 @@ def test_a_saved_vocabulary_loads_equal(tmp_path):
     assert "한글" in (tmp_path / "vocabulary.json").read_text(encoding="utf-8")
 
 
-def test_a_file_that_is_no_vocabulary_is_refused(tmp_path):
-    (tmp_path / "v.json").write_text("{")
+@pytest.mark.parametrize("content", ["{", "[]", '{"tokens": ["a"]}'])
+def test_a_file_that_is_no_vocabulary_is_refused(content, tmp_path):
+    (tmp_path / "v.json").write_text(content)
     with pytest.raises(ValueError, match=r"v\.json is not a vocabulary's JSON file"):
         Vocabulary.load(tmp_path / "v.json")
+
+
+@pytest.mark.parametrize(
+    ("part", "value", "message"),
+    [
+        ("tokens", "abc", "a saved vocabulary's tokens are no list of strings"),
+        ("tokens", [1], "a saved vocabulary's tokens are no list of strings"),
+        ("tokens", ["a", "a"], "'a' occurs more than once"),
+        ("specials", None, "a saved vocabulary's specials are no list of strings"),
+        ("oov_buckets", "2", "a saved vocabulary's oov_buckets are '2'"),
+    ],
+)
+def test_a_damaged_vocabulary_is_explained_and_its_file_named(part, value, message, tmp_path):
+    path = tmp_path / "v.json"
+    Vocabulary("ab").save(path)
+    path.write_text(json.dumps(json.loads(path.read_text("utf-8")) | {part: value}), "utf-8")
+    with pytest.raises(ValueError, match=rf"v\.json: {message}"):
+        Vocabulary.load(path)
+
+
+@given(st.text(), st.integers(0, 3))
+def test_unknown_tokens_may_be_left_out(text, oov_buckets):
+    vocabulary = Vocabulary("abc", oov_buckets=oov_buckets)
+    ids = vocabulary.encode(text + "cab", skip_unknown=True)
+    assert vocabulary.decode(ids) == [c for c in text + "cab" if c in "abc"]
+
+
+def test_a_name_that_is_a_special_or_a_bucket_is_not_unknown():
+    vocabulary = Vocabulary("a", specials=["<pad>"], oov_buckets=1)
+    assert vocabulary.encode(["<pad>", "z", "<oov0>"], skip_unknown=True).tolist() == [0, 1]
+
+
+@given(st.text(st.characters(exclude_categories=())))
+def test_any_tokens_survive_a_file(tmp_path_factory, text):
+    path = tmp_path_factory.getbasetemp() / "any.json"
+    vocabulary = Vocabulary(sorted(set(text)))
+    vocabulary.save(path)
+    assert Vocabulary.load(path) == vocabulary
 
 
 def test_its_dict_is_plain_json_and_its_repr_counts():

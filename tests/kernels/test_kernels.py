@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from tests.kernels.layouts import read_only, spread_out
-from tinygrad_rnn.kernels import classification, elementary, optimizer, pooling, scatter
+from tinygrad_rnn.kernels import classification, elementary, optimizer, pooling, sampling, scatter
 from tinygrad_rnn.kernels.dispatch import KERNELS
 
-MODULES = [classification, elementary, optimizer, pooling, scatter]
+MODULES = [classification, elementary, optimizer, pooling, sampling, scatter]
 RATE = 0.01
 
 
@@ -65,6 +65,11 @@ CALLS = {
         (normal(7, 5), indices(-7, 7, 30), normal(30, 5)),
         (normal(7, 5), indices(0, 1, 0), normal(0, 5)),
         (normal(7, 0), indices(0, 7, 30), normal(30, 0)),
+    ],
+    "draw_by_alias": [
+        (lambda rng: rng.random(67), lambda rng: rng.random(9), indices(0, 9, 9)),
+        (lambda rng: np.array([0.0, 1 - 2**-24]), lambda rng: np.ones(7), indices(0, 7, 7)),
+        (normal(0), lambda rng: np.ones(1), indices(0, 1, 1)),
     ],
     "scatter_add_along_rows": [
         (normal(6, 5), indices(-5, 5, 6, 30), normal(6, 30)),

@@ -8,7 +8,9 @@ import typer
 
 from tinygrad_rnn import __version__
 from tinygrad_rnn.cli.book import book
+from tinygrad_rnn.cli.data import data
 from tinygrad_rnn.cli.options import Json, Port, Seed
+from tinygrad_rnn.cli.runs import runs
 from tinygrad_rnn.cli.terminal import as_examples, explained, print_json
 
 __all__ = ["application", "run"]
@@ -26,6 +28,8 @@ application = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 application.add_typer(book, name="book")
+application.add_typer(data, name="data")
+application.add_typer(runs, name="runs")
 
 
 def run() -> None:
@@ -89,6 +93,11 @@ def train(
     window: Annotated[int, typer.Option(min=1, help="Steps of backpropagation.")] = 32,
     steps: Annotated[int, typer.Option(min=1, help="Updates of the weights.")] = 3000,
     rate: Annotated[float, typer.Option(min=0, help="Highest learning rate.")] = 6e-3,
+    accumulate: Annotated[int, typer.Option(min=1, help="Windows read for one update.")] = 1,
+    weight_decay: Annotated[float, typer.Option(min=0, help="Decay of matrices, AdamW.")] = 0.0,
+    average: Annotated[
+        float, typer.Option(min=0, max=0.999999, help="Decay of averaged weights, such as 0.999.")
+    ] = 0.0,
     patience: Annotated[
         int | None, typer.Option(min=1, help="Evaluations without a new best before stopping.")
     ] = None,
@@ -121,6 +130,9 @@ def train(
         window=window,
         steps=steps,
         rate=rate,
+        accumulate=accumulate,
+        weight_decay=weight_decay,
+        average=average,
         patience=patience,
         seed=seed,
     )

@@ -16,7 +16,6 @@ Example:
 """
 
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -24,6 +23,8 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from tinygrad_rnn.data.saving import read_json, write_json
 
 __all__ = ["Vocabulary"]
 
@@ -149,19 +150,26 @@ class Vocabulary:
         return len(self.specials) + int.from_bytes(digest, "little") % self.oov_buckets
         # --8<-- [end:bucket]
 
-    def encode(self, tokens: Iterable[str]) -> NDArray[np.int64]:
+    def encode(self, tokens: Iterable[str], *, skip_unknown: bool = False) -> NDArray[np.int64]:
         """The ids of a sequence of tokens.
 
         Args:
             tokens: N tokens; a plain string counts as its characters.
+            skip_unknown: Leave unknown tokens out, as word vectors are trained, rather than hash
+                them to buckets or refuse them.
 
         Returns:
-            int64 array of shape (N,).
+            int64 array of shape (N,), or shorter by what was left out.
 
         Raises:
-            KeyError: If a token is unknown and there are no buckets.
+            KeyError: If a token is unknown, there are no buckets, and it is not left out.
+
+        Example:
+            >>> Vocabulary(["the", "cat"]).encode(["the", "black", "cat"], skip_unknown=True)
+            array([0, 1])
         """
-        return np.fromiter((self[token] for token in tokens), dtype=np.int64)
+        known = (token for token in tokens if token in self._ids) if skip_unknown else tokens
+        return np.fromiter((self[token] for token in known), dtype=np.int64)
 
     def decode(self, ids: ArrayLike) -> list[str]:
         """The tokens of a sequence of ids; an out-of-vocabulary id gives its bucket's name.
@@ -174,18 +182,7 @@ class Vocabulary:
             ValueError: If the ids are not one-dimensional, or one is outside 0 … V-1.
         """
         array = np.asarray(ids)
-        if array.ndim != 1:
-            raise ValueError(
-                f"ids have shape {array.shape}; expected one axis, (N,). Decode a batch one "
-                "sequence at a time"
-            )
-        if array.size == 0:
-            return []
-        if not np.issubdtype(array.dtype, np.integer):
-            raise TypeError(f"ids have dtype {array.dtype}; expected integers")
-        if array.min() < 0 or array.max() >= len(self):
-            wrong = array[(array < 0) | (array >= len(self))][0]
-            raise ValueError(f"id {wrong} is outside 0 … {len(self) - 1}, this vocabulary's ids")
+        refuse_foreign_ids(array, len(self))
         return [self._names[i] for i in array.tolist()]
 
     def to_dict(self) -> dict[str, Any]:
@@ -201,27 +198,47 @@ class Vocabulary:
         """The vocabulary that `to_dict` described.
 
         Raises:
-            ValueError: If a part is missing.
+            ValueError: If a part is missing or is not what it should be.
         """
         missing = {"tokens", "oov_buckets", "specials"} - set(saved)
         if missing:
             raise ValueError(f"a saved vocabulary lacks {', '.join(sorted(missing))}")
+        for part in ("tokens", "specials"):
+            if not isinstance(saved[part], list) or any(
+                not isinstance(t, str) for t in saved[part]
+            ):
+                raise ValueError(f"a saved vocabulary's {part} are no list of strings")
+        if not isinstance(saved["oov_buckets"], int):
+            raise ValueError(f"a saved vocabulary's oov_buckets are {saved['oov_buckets']!r}")
         return cls(saved["tokens"], oov_buckets=saved["oov_buckets"], specials=saved["specials"])
 
     def save(self, path: str | Path) -> None:
-        """Write a JSON file."""
-        text = json.dumps(self.to_dict(), ensure_ascii=False, indent=1)
-        Path(path).write_text(text + "\n", encoding="utf-8")
+        """Write a JSON file; `oov_buckets`, which say what becomes of unknown tokens, are in it."""
+        write_json(path, "vocabulary", self.to_dict())
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
         """Read a file that `save` wrote.
 
         Raises:
-            ValueError: If the file is not a saved vocabulary.
+            ValueError: If the file is not a saved vocabulary; it names the file.
         """
+        saved = read_json(path, "vocabulary")
         try:
-            saved = json.loads(Path(path).read_text(encoding="utf-8"))
-        except (json.JSONDecodeError, UnicodeDecodeError) as error:
-            raise ValueError(f"{path} is not a vocabulary's JSON file: {error}") from error
-        return cls.from_dict(saved)
+            return cls.from_dict(saved)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
+
+
+def refuse_foreign_ids(ids: NDArray[Any], size: int) -> None:
+    """Refuse what is not a row of ids from 0 to `size - 1`."""
+    if ids.ndim != 1:
+        raise ValueError(
+            f"ids have shape {ids.shape}; expected one axis, (N,). Decode a batch one sequence at "
+            "a time"
+        )
+    if ids.size and not np.issubdtype(ids.dtype, np.integer):
+        raise TypeError(f"ids have dtype {ids.dtype}; expected integers")
+    foreign = ids[(ids < 0) | (ids >= size)]
+    if foreign.size:
+        raise ValueError(f"id {foreign[0]} is outside 0 … {size - 1}, this vocabulary's ids")

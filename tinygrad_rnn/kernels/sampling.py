@@ -59,7 +59,7 @@ def draw_by_alias(uniform: Array, heights: Array, aliases: Array, /) -> Array:
         >>> draw_by_alias(np.array([0.0, 0.49, 0.6, 0.9]), *table)
         array([0, 0, 1, 0])
     """
-    places = uniform * heights.size
+    places = np.multiply(uniform, heights.size, dtype=np.float64)
     columns = places.astype(np.int64)
     places -= columns
     return np.where(places < heights[columns], columns, aliases[columns])
@@ -69,7 +69,7 @@ def draw_by_alias(uniform: Array, heights: Array, aliases: Array, /) -> Array:
 def _draw_by_alias_loop(uniform: Array, heights: Array, aliases: Array) -> Array:
     drawn = np.empty(uniform.size, np.int64)
     for n in range(uniform.size):
-        place = uniform[n] * heights.size
+        place = float(uniform[n]) * heights.size
         column = int(place)
         drawn[n] = column if place - column < heights[column] else aliases[column]
     return drawn
