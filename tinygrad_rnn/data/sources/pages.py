@@ -58,9 +58,9 @@ def rows_of(rows: Mapping[str, int | None]) -> str:
 
     Example:
         >>> rows_of({"train": 60_000, "test": 10_000}), rows_of({"all": None})
-        ('train 60,000, test 10,000', 'varies')
+        ('train 60,000, test 10,000', 'not counted')
     """
-    counts = {part: "varies" if n is None else f"{n:,}" for part, n in rows.items()}
+    counts = {part: "not counted" if n is None else f"{n:,}" for part, n in rows.items()}
     if list(counts) == ["all"]:
         return counts["all"]
     return ", ".join(f"{part} {n}" for part, n in counts.items())
