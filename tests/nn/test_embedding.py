@@ -49,6 +49,45 @@ def test_given_vectors_are_copied_and_frozen_unless_told_otherwise():
         nn.Embedding.from_pretrained(np.zeros(3))
 
 
+def test_given_vectors_may_be_cast_and_must_be_floats():
+    assert nn.Embedding.from_pretrained(np.ones((3, 2)), dtype="float32").weight.dtype == "float32"
+    assert nn.Embedding.from_pretrained([[1, 2]], dtype="float32")([0]).tolist() == [[1, 2]]
+    with pytest.raises(
+        tg.DtypeError, match="got vectors of dtype int64; expected floats: give dty"
+    ):
+        nn.Embedding.from_pretrained([[1, 2]])
+
+
+def test_frozen_vectors_learn_once_they_are_told_to():
+    table = nn.Embedding.from_pretrained(np.ones((3, 2)), padding_idx=0)
+    assert not table([0, 1]).requires_grad
+    table.requires_grad_()
+    table([0, 1]).sum().backward()
+    assert table.weight.grad.tolist() == [[0, 0], [1, 1], [0, 0]]
+    assert table.weight[0].tolist() == [1, 1]  # the padding row stays as given
+
+
+def test_a_tied_output_scores_each_id_by_its_own_vector():
+    table = nn.Embedding(5, 3, seed=0, dtype="float64")
+    output = table.tied_output()
+    h = np.random.default_rng(0).normal(size=(2, 3))
+    np.testing.assert_allclose(output(h).data, h @ table.weight.data.T, rtol=1e-14)
+    assert output.weight is table.weight
+    assert (output.bias.data == 0).all()
+    assert table.tied_output(bias=False).bias is None
+
+
+def test_a_tied_table_learns_from_both_ends_and_is_saved_at_both_places():
+    table = nn.Embedding(3, 2, seed=0)
+    model = nn.Sequential(table, tg.tanh, table.tied_output(bias=False))
+    assert list(model.state_dict()) == ["0.weight", "2.weight"]
+    assert model.num_parameters() == 6
+    h = tg.tanh(table([1])).data
+    model([1])[0, 2].backward()
+    from_input = table.weight.data[2] * (1 - h[0] ** 2)
+    np.testing.assert_allclose(table.weight.grad.data, [[0, 0], from_input, h[0]], rtol=1e-6)
+
+
 def test_ids_out_of_range_are_refused():
     with pytest.raises(IndexError, match="id 5 is not a row of the weight, which has 5"):
         nn.Embedding(5, 2)([0, 5])

@@ -149,3 +149,70 @@ def test_what_can_be_no_irnn_is_refused():
         init.irnn_(nn.RNN(3, 4))
     with pytest.raises(TypeError, match=r"irnn_: got GRUCell; expected nn\.RNNCell or nn\.RNN, wh"):
         init.irnn_(nn.GRUCell(3, 4))
+
+
+@pytest.mark.parametrize("fill", [init.kaiming_uniform_, init.kaiming_normal_])
+def test_the_mode_chooses_whose_size_is_kept(fill):
+    for mode, n in (("fan_in", 100), ("fan_out", 400)):
+        x = fill(weight(400, 100), mode=mode, seed=0)
+        assert np.isclose(x.data.std(), np.sqrt(2 / n), rtol=0.02)
+    with pytest.raises(ValueError, match=f"{fill.__name__}: got mode='fan'; expected 'fan_in' or"):
+        fill(weight(4, 3), mode="fan")
+
+
+@pytest.mark.parametrize("name", ["linear", "sigmoid", "tanh", "relu", "leaky_relu", "selu"])
+def test_gains_are_those_of_pytorch(name):
+    torch = pytest.importorskip("torch")
+    assert np.isclose(init.calculate_gain(name), torch.nn.init.calculate_gain(name))
+
+
+def test_a_leaky_rectifier_has_a_gain_for_its_slope():
+    assert np.isclose(init.calculate_gain("leaky_relu", 1.0), 1)
+    assert np.isclose(init.calculate_gain("leaky_relu", 0), init.calculate_gain("relu"))
+    with pytest.raises(ValueError, match="calculate_gain: got 'swish'; expected one of linear, co"):
+        init.calculate_gain("swish")
+
+
+def forget_rows(layer, end):
+    halves = (getattr(layer, f"bias_{side}{end}").data.reshape(4, -1) for side in ("ih", "hh"))
+    return sum(halves)[1]
+
+
+def test_every_lstm_below_gets_its_forget_bias():
+    model = nn.Sequential(
+        nn.LSTM(3, 4, num_layers=2, bidirectional=True, seed=0),
+        nn.Recurrent(nn.Residual(nn.LSTMCell(8, 8, peepholes=True, seed=1))),
+    )
+    others = {path: x.data.copy() for path, x in model.named_parameters() if "bias" not in path}
+    assert init.forget_bias_(model, 2.0) is model
+    for end in ("_l0", "_l0_reverse", "_l1", "_l1_reverse"):
+        assert (forget_rows(model[0], end) == 2).all()
+    assert (forget_rows(model[1].cell.cell, "") == 2).all()
+    now = dict(model.named_parameters())
+    assert all(np.array_equal(now[path].data, x) for path, x in others.items())
+    assert (model[0].bias_ih_l0.data[:4] != 2).all()
+
+
+def test_coupled_gates_have_their_forget_bias_first():
+    cell = init.forget_bias_(nn.LSTMCell(3, 4, coupled=True))
+    assert (cell.bias_ih.data[:4] == 1).all()
+    assert (cell.bias_hh.data[:4] == 0).all()
+
+
+def test_a_forget_bias_written_between_forward_and_backward_is_noticed():
+    cell = nn.LSTMCell(3, 4)
+    y = (cell.bias_ih * cell.bias_ih).sum()
+    init.forget_bias_(cell)
+    with pytest.raises(tg.GraphError, match="overwritten"):
+        y.backward()
+
+
+def test_what_has_no_forget_gate_is_refused():
+    with pytest.raises(
+        TypeError, match=r"forget_bias_: got GRU; expected nn\.LSTM, nn\.LSTMCell or"
+    ):
+        init.forget_bias_(nn.GRU(3, 4))
+    with pytest.raises(
+        ValueError, match=r"got forget_bias=1\.0 and bias=False; leave out one of them"
+    ):
+        init.forget_bias_(nn.LSTM(3, 4, bias=False))

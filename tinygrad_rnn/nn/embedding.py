@@ -2,9 +2,10 @@ r"""Embedding: a vector for each id, learned."""
 
 from typing import Any, Self
 
-from tinygrad_rnn.engine import ShapeError
+from tinygrad_rnn.engine import DtypeError, ShapeError, tensor
 from tinygrad_rnn.nn.arguments import check_sizes, empty
-from tinygrad_rnn.nn.init import Seed, normal_
+from tinygrad_rnn.nn.init import Seed, normal_, zeros_
+from tinygrad_rnn.nn.linear import Linear
 from tinygrad_rnn.nn.module import Module, Parameter
 from tinygrad_rnn.ops import embedding
 
@@ -54,23 +55,71 @@ class Embedding(Module):
 
     @classmethod
     def from_pretrained(
-        cls, vectors: Any, freeze: bool = True, padding_idx: int | None = None
+        cls,
+        vectors: Any,
+        freeze: bool = True,
+        padding_idx: int | None = None,
+        *,
+        dtype: Any = None,
     ) -> Self:
-        """An embedding that starts from given vectors (V, D), frozen unless told otherwise.
+        """An embedding that starts from given vectors.
+
+        Args:
+            vectors: (V, D), one for each id; they are copied.
+            freeze: whether they are to stay as they are; `requires_grad_()` lets them learn later.
+            padding_idx: an id that is never learned. Its vector stays as given.
+            dtype: of the table; that of the vectors unless told.
 
         Raises:
             ShapeError: if `vectors` is not a matrix.
+            DtypeError: if they are not floats.
+
+        Example:
+            >>> from tinygrad_rnn import nn
+            >>> nn.Embedding.from_pretrained([[0.0, 0.0], [0.5, 1.0]])([1, 1]).tolist()
+            [[0.5, 1.0], [0.5, 1.0]]
         """
-        weight = Parameter(vectors, requires_grad=not freeze)
-        if weight.ndim != 2:
+        data = tensor(vectors, dtype)
+        if data.ndim != 2:
             raise ShapeError(
-                f"Embedding.from_pretrained: got vectors of shape {weight.shape}; expected (V, D), "
+                f"Embedding.from_pretrained: got vectors of shape {data.shape}; expected (V, D), "
                 "a row for each id"
             )
+        if data.dtype.kind != "f":
+            raise DtypeError(
+                f"Embedding.from_pretrained: got vectors of dtype {data.dtype}; expected floats: "
+                "give dtype='float32'"
+            )
         table = cls.__new__(cls)
-        table.padding_idx = row_of(padding_idx, len(weight))
-        table.weight = weight
+        table.padding_idx = row_of(padding_idx, len(data))
+        table.weight = Parameter(data, requires_grad=not freeze)
         return table
+
+    def tied_output(self, bias: bool = True) -> Linear:
+        r"""A layer that scores every id by this table, $y = h\,W^\top + b$.
+
+        One set of vectors for what is read and what is written (Press & Wolf 2017,
+        arXiv:1608.05859): the table collects gradients from both ends. As an output, the padding
+        id learns like any other.
+
+        Args:
+            bias: whether there is a $b$, zeros at first.
+
+        Returns:
+            A `Linear` from D features to V scores, whose weight is this table's.
+
+        Example:
+            >>> from tinygrad_rnn import nn
+            >>> table = nn.Embedding(10, 4, seed=0)
+            >>> nn.Sequential(table, nn.GRU(4, 4), table.tied_output(bias=False)).num_parameters()
+            160
+        """
+        V, D = self.weight.shape
+        output = Linear(D, V, bias, dtype=self.weight.dtype)
+        output.weight = self.weight
+        if output.bias is not None:
+            zeros_(output.bias)
+        return output
 
     def forward(self, ids: Any) -> Any:
         """Look up ids of any shape (…); the result is (…, D).

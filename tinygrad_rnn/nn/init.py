@@ -11,7 +11,7 @@ values that differ in every run.
 """
 
 import math
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -75,19 +75,30 @@ def xavier_normal_(x: T, gain: float = 1.0, *, seed: Seed = None) -> T:
     return normal_(x, 0.0, gain * math.sqrt(2 / sum(fans("xavier_normal_", x))), seed=seed)
 
 
-def kaiming_uniform_(x: T, a: float = 0.0, *, seed: Seed = None) -> T:
-    r"""Fill evenly from $\pm\sqrt{6/((1 + a^2)\,n_\text{in})}$, for (leaky) rectifiers.
+def kaiming_uniform_(x: T, a: float = 0.0, mode: str = "fan_in", *, seed: Seed = None) -> T:
+    r"""Fill evenly from $\pm\sqrt{6/((1 + a^2)\,n)}$, for (leaky) rectifiers.
 
     A rectifier with slope $a$ on its negative side keeps $(1 + a^2)/2$ of the mean square, which
     the weights make up for (He et al. 2015, equation 14).
+
+    Args:
+        x: a weight (out, in, …).
+        a: the slope.
+        mode: "fan_in" for $n = n_\text{in}$, which keeps the size of values from layer to layer,
+            or "fan_out" for $n_\text{out}$, which keeps that of gradients.
+        seed: what it is drawn from.
+
+    Raises:
+        ShapeError: if `x` has fewer than 2 axes.
+        ValueError: if `mode` is another.
     """
-    bound = math.sqrt(6 / ((1 + a * a) * fans("kaiming_uniform_", x)[0]))
+    bound = math.sqrt(6 / ((1 + a * a) * fan("kaiming_uniform_", x, mode)))
     return uniform_(x, -bound, bound, seed=seed)
 
 
-def kaiming_normal_(x: T, a: float = 0.0, *, seed: Seed = None) -> T:
-    r"""Fill from a normal distribution of variance $2/((1 + a^2)\,n_\text{in})$."""
-    n = fans("kaiming_normal_", x)[0]
+def kaiming_normal_(x: T, a: float = 0.0, mode: str = "fan_in", *, seed: Seed = None) -> T:
+    r"""Fill from a normal distribution of variance $2/((1 + a^2)\,n)$; see `kaiming_uniform_`."""
+    n = fan("kaiming_normal_", x, mode)
     return normal_(x, 0.0, math.sqrt(2 / ((1 + a * a) * n)), seed=seed)
 
 
@@ -150,6 +161,96 @@ def irnn_(rnn: M, scale: float = 1.0, std: float = 0.001, *, seed: Seed = None) 
         else:
             zeros_(x)
     return rnn
+
+
+def forget_bias_(lstm: M, value: float = 1.0) -> M:
+    r"""Have every LSTM in a model remember at first: its forget gates get a bias.
+
+    With $b_f = 0$ a gate starts near $\sigma(0) = 0.5$, so a memory is halved at every step;
+    with 1 it keeps 0.73 of it, with 3 it keeps 0.95 (Gers, Schmidhuber & Cummins 2000; Jozefowicz,
+    Zaremba & Sutskever 2015). Where there are two biases the second becomes 0, so that their sum
+    is `value`.
+
+    Args:
+        lstm: an `LSTM`, an `LSTMCell`, or any module that has some below it.
+        value: the bias.
+
+    Raises:
+        TypeError: if there is no LSTM.
+        ValueError: if it has no biases.
+
+    Example:
+        >>> from tinygrad_rnn import nn
+        >>> lstm = nn.init.forget_bias_(nn.LSTM(3, 2, num_layers=2, seed=0))
+        >>> (lstm.bias_ih_l1 + lstm.bias_hh_l1)[2:4].tolist()
+        [1.0, 1.0]
+    """
+    cells = [cell for module in lstm.modules() for cell in lstm_cells(module)]
+    if not cells:
+        raise TypeError(
+            f"forget_bias_: got {type(lstm).__name__}; expected nn.LSTM, nn.LSTMCell or a module "
+            "with one below it, since other cells have no forget gate"
+        )
+    for cell in cells:
+        cell.reset_forget_bias(value)
+        cell.bias_ih.mark_written()
+        cell.bias_hh.mark_written()
+    return lstm
+
+
+def lstm_cells(module: Any) -> list[Any]:
+    """The LSTM cells that a module itself is, or has: one for each layer and direction."""
+    if hasattr(module, "reset_forget_bias"):
+        return [module]
+    if not hasattr(getattr(module, "cell_type", None), "reset_forget_bias"):
+        return []
+    return [module.cell(k, side) for k in range(module.num_layers) for side in module.directions]
+
+
+def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
+    r"""What to multiply weights by before a nonlinearity, so that variance passes it unchanged.
+
+    1 for "linear", "sigmoid" and convolutions, $5/3$ for "tanh", $\sqrt 2$ for "relu",
+    $\sqrt{2/(1 + a^2)}$ for "leaky_relu" with slope $a$, and $3/4$ for "selu", as in PyTorch.
+
+    Args:
+        nonlinearity: its name.
+        param: the slope of a leaky rectifier, 0.01 unless told.
+
+    Raises:
+        ValueError: if there is no gain for it.
+
+    Example:
+        >>> from tinygrad_rnn import nn
+        >>> weight = nn.Parameter([[0.0, 0.0], [0.0, 0.0]])
+        >>> _ = nn.init.xavier_uniform_(weight, nn.init.calculate_gain("tanh"), seed=0)
+    """
+    slope = 0.01 if param is None else param
+    gains = {
+        **dict.fromkeys(("linear", "conv1d", "conv2d", "sigmoid"), 1.0),
+        "tanh": 5 / 3,
+        "relu": math.sqrt(2),
+        "leaky_relu": math.sqrt(2 / (1 + slope * slope)),
+        "selu": 3 / 4,
+    }
+    if nonlinearity not in gains:
+        raise ValueError(
+            f"calculate_gain: got {nonlinearity!r}; expected one of {', '.join(gains)}"
+        )
+    return gains[nonlinearity]
+
+
+def fan(name: str, x: Tensor, mode: str) -> int:
+    """One of the two `fans` of a weight.
+
+    Raises:
+        ValueError: if there is no such mode.
+    """
+    into, out = fans(name, x)
+    modes = {"fan_in": into, "fan_out": out}
+    if mode not in modes:
+        raise ValueError(f"{name}: got mode={mode!r}; expected 'fan_in' or 'fan_out'")
+    return modes[mode]
 
 
 def fans(name: str, x: Tensor) -> tuple[int, int]:
