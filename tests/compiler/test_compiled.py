@@ -686,6 +686,17 @@ def test_a_step_that_counts_goes_on_counting():
     assert np.diff(ys.data[:, 0]).tolist() == [1, 1, 1]
 
 
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [(2.0, "f64(2)"), (0.5, "f64(0.5)"), (-(2.0**80), "f64(-1.2089258196146292e+24)")],
+)
+def test_a_constant_is_written_as_what_every_compiler_reads(value, written):
+    report = tg.explain(
+        tg.scan, lambda h, x: (h * value + x,) * 2, np.ones((2, 3)), np.ones((4, 2, 3))
+    )
+    assert written in report.source
+
+
 # Several at a time.
 
 

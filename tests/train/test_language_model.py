@@ -162,6 +162,22 @@ def test_the_largest_number_does_not_reach_a_token_without_weight():
     np.testing.assert_array_equal(tokens.data, [1, 1])
 
 
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_a_token_that_is_ruled_out_is_not_drawn(temperature):
+    logits = tg.tensor([[-np.inf, 2.0, -np.inf], [-np.inf, -np.inf, 0.5]])
+    tokens, total = Draw(temperature, None, None, size=3)(logits, np.full((2, 1), 0.5))
+    assert tokens.data.tolist() == [1, 2]
+    assert np.isfinite(total.data).all()
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_logits_that_are_no_numbers_show_in_the_total(temperature, value):
+    with np.errstate(invalid="ignore"):
+        _, total = Draw(temperature, None, None, size=2)(tg.tensor([[value, 1.0]]), np.ones((1, 1)))
+    assert not np.isfinite(total.data).any()
+
+
 def test_writing_begins_with_something_to_read():
     with pytest.raises(ValueError, match="the prompt is empty"):
         LanguageModel(5, seed=0).write([], 3, rng=np.random.default_rng(0))

@@ -549,8 +549,9 @@ def literal(value: Any, dtype: str) -> ast.expr:
         return ast.parse(
             f"{CASTS[dtype]}({sign}np.{'nan' if number != number else 'inf'})", mode="eval"
         ).body
-    whole = int(number) if number == int(number) else number
-    return call(CASTS[dtype], ast.Constant(whole))
+    # Whole numbers read better without a point; beyond 64 bits Numba has no integers.
+    whole = number == int(number) and abs(number) < 2**53
+    return call(CASTS[dtype], ast.Constant(int(number) if whole else number))
 
 
 class Filling(ast.NodeTransformer):

@@ -266,7 +266,7 @@ class Draw:
         z = logits.astype(np.float64)
         z = z - max(z, axis=-1, keepdims=True)
         if self.greedy:
-            weights, u = where(z == 0, 1.0, z * 0.0), u * 0.0
+            weights, u = where(z == 0, 1.0, where(z == z, 0.0, z)), u * 0.0  # NaN stays
         else:
             weights = exp(z / self.temperature)
         if self.filtered:
