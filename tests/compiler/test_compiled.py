@@ -763,3 +763,29 @@ def test_both_directions_of_a_layer_run_together():
         with tg.eager():
             expected, _ = network(tg.tensor(x))
         np.testing.assert_allclose(y.data, expected.data, rtol=1e-12)
+
+
+def speaking(h, w, table):
+    """A step that reads the id that it wrote before."""
+
+    def step(carry, u):
+        h, word = carry
+        h = tg.tanh(tg.embedding(table, word) @ w + h)
+        return (h, (h > u).sum(axis=-1)), h
+
+    return step, (h, np.zeros(len(h), np.int64))
+
+
+@pytest.mark.parametrize(("rows", "products"), [(512, 0), (513, 1)])
+def test_a_small_table_is_multiplied_before_the_loop(rows, products):
+    rng = np.random.default_rng(0)
+    w, table = (tg.tensor(rng.normal(size=shape)) for shape in ((3, 4), (rows, 3)))
+    step, start = speaking(rng.normal(size=(2, 4)), w, table)
+    us = rng.normal(size=(6, 2, 4))
+    with tg.no_grad(), tg.compiled(), tg.backend("numpy"):
+        _, hs = tg.scan(step, start, us)
+        source = tg.explain(tg.scan, step, start, us).source
+    with tg.eager():
+        _, expected = tg.scan(step, start, us)
+    np.testing.assert_allclose(hs.data, expected.data, rtol=1e-12)
+    assert source.split("\ndef forward(")[1].count("product(") == products

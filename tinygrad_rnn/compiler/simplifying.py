@@ -25,7 +25,9 @@ import numpy as np
 
 from tinygrad_rnn.compiler.tracing import Line, Program, Sym
 from tinygrad_rnn.engine.nesting import leaves, mapped
-from tinygrad_rnn.ops import add, concatenate, matmul, split
+from tinygrad_rnn.ops import add, concatenate, embedding, matmul, split
+
+SMALL = 512  # rows of a table; to multiply a larger one would cost more than it saves
 
 
 class Kind(IntEnum):
@@ -59,7 +61,7 @@ def simplified(program: Program, carries: int, narrow: bool) -> Program:
         narrow: whether products with frames are to leave the loop.
     """
     if narrow:
-        return stacked(taken_apart(program, carries), carries)
+        return stacked(taken_apart(looked_up(program, carries), carries), carries)
     return stacked(added_up(program, carries), carries)
 
 
@@ -110,9 +112,34 @@ class Rewriting:
         fixed = self.kind(w) is Kind.FIXED and self.kind(x) is not Kind.FIXED
         return fixed and w.ndim == 2 and x.ndim > 1
 
+    def looks_up(self, line: Line) -> bool:
+        """Whether a line looks up rows of a small fixed table, by ids that the loop makes."""
+        if line.op is not embedding or line.params["padding_idx"] is not None:
+            return False
+        table, ids = map(self.kind, line.operands)
+        small = len(line.operands[0]) <= SMALL
+        return small and table is Kind.FIXED and ids is Kind.STATE
+
     def kind(self, x: Any) -> Kind | None:
         """The kind of an operand; None for a constant."""
         return self.kinds[x] if isinstance(x, Sym) else None
+
+
+def looked_up(program: Program, carries: int) -> Program:
+    """Products with looked-up rows as rows of a product: a small table is multiplied once.
+
+    So one id's vector costs a generated token no product. Ids of frames have theirs for all steps
+    at once, before the loop.
+    """
+    rewriting = Rewriting(program, carries)
+    for line in program.lines:
+        rows = program.made.get(line.operands[0]) if rewriting.weighs(line) else None
+        if rows and rewriting.looks_up(rows):
+            table, ids = map(rewriting.now, rows.operands)
+            rewriting.become(line, embedding(table @ rewriting.now(line.operands[1]), ids))
+        else:
+            rewriting.copy(line)
+    return cleaned(rewriting.finished())
 
 
 def taken_apart(program: Program, carries: int) -> Program:
