@@ -98,23 +98,6 @@ def test_a_client_that_fails_is_quoted():
         pyodide.run([sys.executable, "-c", script])
 
 
-@pytest.mark.parametrize(
-    ("system", "folder"),
-    [
-        ("linux", "cached/tinygrad_rnn"),
-        ("darwin", "Library/Caches/tinygrad_rnn"),
-        ("win32", "local/tinygrad_rnn"),
-    ],
-)
-def test_the_cache_is_where_the_system_wants_it(monkeypatch, system, folder):
-    monkeypatch.undo()
-    monkeypatch.setattr(sys, "platform", system)
-    monkeypatch.setattr(Path, "home", lambda: Path("/home/reader"))
-    monkeypatch.setenv("XDG_CACHE_HOME", "/home/reader/cached")
-    monkeypatch.setenv("LOCALAPPDATA", "/home/reader/local")
-    assert pyodide.cache_folder() == Path("/home/reader") / folder
-
-
 def test_the_public_site_names_the_same_version():
     where = json.loads((ASSETS / "pyodide.json").read_text("utf-8"))
     assert where == {

@@ -8,7 +8,6 @@ every byte is checked against a SHA-256. Nothing of this is ever committed.
 
 import hashlib
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -17,6 +16,8 @@ import tempfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+
+from tinygrad_rnn.kernels.folders import cache_of_user
 
 __all__ = ["VERSION", "PyodideError", "cache_folder", "fetch_pyodide", "vendor_pyodide"]
 
@@ -43,15 +44,8 @@ class PyodideError(RuntimeError):
 
 
 def cache_folder() -> Path:
-    """The folder where this user's system keeps what can be fetched again."""
-    home = Path.home()
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA", home / "AppData" / "Local"))
-    elif sys.platform == "darwin":
-        base = home / "Library" / "Caches"
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME", home / ".cache"))
-    return base / "tinygrad_rnn"
+    """Where what the site is made of is kept, once it was fetched."""
+    return cache_of_user("site")
 
 
 def vendor_pyodide(site: Path, announce: Announce = print) -> Path:

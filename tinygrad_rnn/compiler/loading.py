@@ -26,6 +26,7 @@ import numpy as np
 from tinygrad_rnn.kernels import dispatch
 from tinygrad_rnn.kernels.compiling import jit
 from tinygrad_rnn.kernels.dispatch import current_backend
+from tinygrad_rnn.kernels.folders import cache_of_user
 
 FOLDER = "TINYGRAD_RNN_CACHE"
 AXES = {"sequence": 3, "panels": 3, "table": 2, "kept": 2, "carry": 2, "returning": 2}
@@ -35,15 +36,7 @@ Loop = Callable[..., None]
 
 def cache_folder() -> Path:
     """Where loops are kept: the folder in TINYGRAD_RNN_CACHE, or one in the user's cache."""
-    chosen = os.environ.get(FOLDER)
-    if chosen:
-        return Path(chosen)
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    if sys.platform == "darwin":
-        home = Path.home() / "Library" / "Caches"
-    if sys.platform == "win32":
-        home = Path(os.environ.get("LOCALAPPDATA", home))
-    return home / "tinygrad_rnn" / "loops"
+    return cache_of_user("loops", FOLDER)
 
 
 def kept_loops() -> list[Path]:

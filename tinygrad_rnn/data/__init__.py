@@ -5,6 +5,7 @@ Text:
 - `CharacterTokenizer`, `JamoTokenizer`, `WordTokenizer`, `ByteTokenizer`, `BytePairTokenizer`: text
   to ids and back, saved and loaded (`Tokenizer.load`); `Vocabulary`, `one_hot`.
 - `to_jamo`, `from_jamo`, `graphemes`: letters as their readers know them.
+- `Epochs`: the base of streams, which never end and are resumable.
 - `TextStream`: windows for truncated backpropagation through time, in order and resumable.
 - `SkipGramStream`, `CBOWStream`: words and their neighbours, with `NegativeSampler` and
   `keep_probabilities`.
@@ -32,6 +33,7 @@ from tinygrad_rnn.data.accuracy import mase, pinball, smape
 from tinygrad_rnn.data.batches import PaddedBatch, minibatches, pad
 from tinygrad_rnn.data.buckets import BucketedBatches
 from tinygrad_rnn.data.byte_pairs import BytePairTokenizer
+from tinygrad_rnn.data.epochs import Epochs
 from tinygrad_rnn.data.forecasts import (
     Model,
     direct_forecast,
@@ -91,6 +93,7 @@ __all__ = [
     "CBOWBlock",
     "CBOWStream",
     "CharacterTokenizer",
+    "Epochs",
     "Fold",
     "ForecastWindows",
     "JamoTokenizer",

@@ -12,18 +12,20 @@ Example:
     (1, True)
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from tinygrad_rnn.data.epochs import Epochs
 
 __all__ = ["BucketedBatches"]
 
 Indices = NDArray[np.int64]
 
 
-class BucketedBatches:
+class BucketedBatches(Epochs[Indices]):
     r"""Index arrays that visit every sequence once an epoch, neighbours in length together.
 
     Each epoch shuffles all sequences, sorts them by length within pools of some batches, and
@@ -53,49 +55,38 @@ class BucketedBatches:
             )
         if batch < 1 or pool < 1:
             raise ValueError(f"got batch={batch}, pool={pool}; expected both to be 1 or more")
+        super().__init__()
         self.batch, self.pool, self.seed = batch, pool, seed
-        self.load_state_dict({"epoch": 0, "position": 0})
+        self.shuffle()
 
     def __len__(self) -> int:
         """How many batches an epoch has."""
         return -(-self.lengths.size // self.batch)
 
-    @property
-    def at_start(self) -> bool:
-        """Whether the next batch opens an epoch."""
-        return self.position == 0
-
     def read(self) -> Indices:
         """The next batch's indices, int64, epoch after epoch without end."""
         indices = self._order[self.position]
-        self.position += 1
-        if self.position == len(self):
-            self.load_state_dict({"epoch": self.epoch + 1, "position": 0})
+        self.go_on(self.position + 1, end=len(self))
+        if self.at_start:
+            self.shuffle()
         return indices
 
-    def __iter__(self) -> Iterator[Indices]:
-        epoch = self.epoch
-        while self.epoch == epoch:
-            yield self.read()
-
-    def state_dict(self) -> dict[str, int]:
-        """Where reading stands, for a checkpoint."""
-        return {"epoch": self.epoch, "position": self.position}
+    def shuffle(self) -> None:
+        """Set the order of this epoch."""
+        self._order = self._batches(np.random.default_rng([self.seed, self.epoch]))
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on where `state_dict` was taken, of the same lengths, batch, pool and seed.
+        """Go on where `state_dict` was taken, of the same lengths, batch, pool and seed."""
+        super().load_state_dict(state)
+        self.shuffle()
 
-        Raises:
-            ValueError: If there is no such batch.
-        """
-        position = int(state["position"])
+    def check_position(self, position: int) -> None:
+        """Refuse what is no batch."""
         if not 0 <= position < len(self):
             raise ValueError(
                 f"position {position} is no batch of an epoch of {len(self)}; resume with the same "
                 "lengths and batch"
             )
-        self.epoch, self.position = int(state["epoch"]), position
-        self._order = self._batches(np.random.default_rng([self.seed, self.epoch]))
 
     def _batches(self, rng: np.random.Generator) -> list[Indices]:
         """All batches of an epoch, in order."""

@@ -17,14 +17,15 @@ Example:
     (6, 2)
 """
 
-from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from abc import abstractmethod
+from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tinygrad_rnn.data.epochs import Epochs
 from tinygrad_rnn.kernels.sampling import alias_table, draw_by_alias
 
 __all__ = [
@@ -167,7 +168,7 @@ class Neighbourhood(NamedTuple):
     right: Ids
 
 
-class PairStream(ABC, Generic[Block]):
+class PairStream(Epochs[Block]):
     r"""Blocks of training examples from sentences, resumable; the base of both streams.
 
     A word's neighbours are the words of its sentence within a distance that is drawn for each word
@@ -209,6 +210,7 @@ class PairStream(ABC, Generic[Block]):
                 f"got window={window}, negatives={negatives}, block={block}; expected all to be 1 "
                 "or more"
             )
+        super().__init__()
         arrays = [sentences] if isinstance(sentences, np.ndarray) else list(sentences)
         self._ids = laid_end_to_end(arrays)
         self._starts = pieces([len(a) for a in arrays], block)
@@ -217,50 +219,26 @@ class PairStream(ABC, Generic[Block]):
         self.counts = np.bincount(self._ids)
         self._keep = None if sample is None else keep_probabilities(self.counts, sample)
         self._sampler = NegativeSampler(self.counts, power)
-        self.epoch = 0
-        self.position = 0
 
     def __len__(self) -> int:
         """How many blocks an epoch has."""
         return len(self._blocks) - 1
-
-    @property
-    def at_start(self) -> bool:
-        """Whether the next block opens an epoch."""
-        return self.position == 0
 
     def read(self) -> Block:
         """The next block, epoch after epoch without end."""
         rng = np.random.default_rng([self.seed, self.epoch, self.position])
         first, last = self._blocks[self.position : self.position + 2]
         near = self._neighbourhood(rng, self._starts[first : last + 1])
-        self.position += 1
-        if self.position == len(self):
-            self.epoch, self.position = self.epoch + 1, 0
+        self.go_on(self.position + 1, end=len(self))
         return self._drawn(rng, near)
 
-    def __iter__(self) -> Iterator[Block]:
-        epoch = self.epoch
-        while self.epoch == epoch:
-            yield self.read()
-
-    def state_dict(self) -> dict[str, int]:
-        """Where reading stands, for a checkpoint."""
-        return {"epoch": self.epoch, "position": self.position}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on where `state_dict` was taken, of the same sentences, settings and seed.
-
-        Raises:
-            ValueError: If there is no such block.
-        """
-        position = int(state["position"])
+    def check_position(self, position: int) -> None:
+        """Refuse what is no block."""
         if not 0 <= position < len(self):
             raise ValueError(
                 f"position {position} is no block of an epoch of {len(self)}; resume with the same "
                 "sentences and block"
             )
-        self.epoch, self.position = int(state["epoch"]), position
 
     def _neighbourhood(self, rng: np.random.Generator, starts: Ids) -> Neighbourhood:
         """Thin the words between the first and the last start, and draw how far each sees."""

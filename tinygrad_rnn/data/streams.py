@@ -14,23 +14,21 @@ Example:
     [[2, 3], [6, 7]] -> [[3, 4], [7, 8]]
 """
 
-from collections.abc import Iterator, Mapping
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
+
+from tinygrad_rnn.data.epochs import Epochs
 
 __all__ = ["TextStream"]
 
 Ids = NDArray[np.int64]
 
 
-class TextStream:
+class TextStream(Epochs[tuple[Ids, Ids]]):
     r"""B contiguous streams over one text, read T steps at a time, resumable.
 
-    Iterating yields the windows of one epoch that are left, and moves the position along. At an
-    epoch's end the position is 0 of the next, and the reader should start from a fresh state:
-    `at_start` says so.
+    Iterating yields the windows of one epoch that are left, and moves the position along. A reader
+    should begin an epoch, `at_start`, from a fresh state.
 
     Args:
         ids: The text, shape (N,).
@@ -59,18 +57,12 @@ class TextStream:
                 f"{len(ids)} tokens in {batch} streams give {max(length, 0)} steps each, too few "
                 f"for a window of {steps}; use a longer text, fewer streams or shorter windows"
             )
+        super().__init__()
         self.batch, self.steps = batch, steps
         self._length = length if keep_last else length - length % steps
         # (length, B), C-contiguous: a window is then one block of memory.
         self._inputs = np.ascontiguousarray(ids[: batch * length].reshape(batch, length).T)
         self._targets = np.ascontiguousarray(ids[1 : batch * length + 1].reshape(batch, length).T)
-        self.epoch = 0
-        self.position = 0
-
-    @property
-    def at_start(self) -> bool:
-        """Whether the next window opens an epoch, so that no state belongs to it."""
-        return self.position == 0
 
     @property
     def windows(self) -> int:
@@ -84,31 +76,14 @@ class TextStream:
             Inputs and targets, int64, (T, B) each; a target is its input's successor in the text.
         """
         window = slice(self.position, min(self.position + self.steps, self._length))
-        self.position = window.stop
-        if self.position >= self._length:
-            self.epoch, self.position = self.epoch + 1, 0
+        self.go_on(window.stop, end=self._length)
         return self._inputs[window], self._targets[window]
 
-    def __iter__(self) -> Iterator[tuple[Ids, Ids]]:
-        epoch = self.epoch
-        while self.epoch == epoch:
-            yield self.read()
-
-    def state_dict(self) -> dict[str, int]:
-        """Where reading stands, for a checkpoint."""
-        return {"epoch": self.epoch, "position": self.position}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on where `state_dict` was taken.
-
-        Raises:
-            ValueError: If the position is not one of this stream's window starts.
-        """
-        position = int(state["position"])
+    def check_position(self, position: int) -> None:
+        """Refuse what is not the start of a window."""
         if position % self.steps or not 0 <= position < self._length:
             raise ValueError(
                 f"position {position} starts no window of this stream, whose windows start at "
                 f"multiples of {self.steps} below {self._length}; resume with the same text, "
                 "batch and steps"
             )
-        self.epoch, self.position = int(state["epoch"]), position

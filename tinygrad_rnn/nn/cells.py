@@ -113,29 +113,18 @@ class Cell(Module):
             )
         return self.recur(carry, self.project(x, *noise))
 
-    def run(
-        self,
-        carry: Carry,
-        x: Any,
-        *,
-        lengths: Any = None,
-        reset: Any = None,
-        reverse: bool = False,
-    ) -> tuple[Carry, Any]:
+    def run(self, carry: Carry, x: Any, **options: Any) -> tuple[Carry, Any]:
         """All steps of a sequence: `Recurrent(cell)` checks its arguments and then calls this.
 
         Args:
             carry: the carry before the first step that is taken.
             x: (T, *batch, features).
-            lengths: as in `tg.scan`.
-            reset: (T, B) booleans, true where a new document begins. In reverse, a document is
-                entered at its last step, which is where its successor's mark comes next.
-            reverse: whether to go from the last step to the first.
+            **options: `lengths`, `reset` and `reverse`; see `scan`.
 
         Returns:
             The last carry, and the outputs (T, *batch, …) in the order of `x`.
         """
-        return scans([self.scan(carry, x, lengths=lengths, reset=reset, reverse=reverse)])[0]
+        return scans([self.scan(carry, x, **options)])[0]
 
     def scan(
         self,
@@ -146,7 +135,16 @@ class Cell(Module):
         reset: Any = None,
         reverse: bool = False,
     ) -> Scan:
-        """What `run` runs, for those who run several at a time; see there."""
+        """What `run` runs, for those who run several at a time.
+
+        Args:
+            carry: the carry before the first step that is taken.
+            x: (T, *batch, features).
+            lengths: as in `tg.scan`.
+            reset: (T, B) booleans, true where a new document begins. In reverse, a document is
+                entered at its last step, which is where its successor's mark comes next.
+            reverse: whether to go from the last step to the first.
+        """
         if reverse and reset is not None:
             reset = np.concatenate([reset[1:], np.zeros_like(reset[:1])])
         xs = x, self.noise(*x.shape[:-1])

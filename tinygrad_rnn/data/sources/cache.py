@@ -7,7 +7,6 @@ the process ends, however it ends.
 
 import contextlib
 import hashlib
-import os
 import shutil
 import sys
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from tinygrad_rnn.data.sources.failures import ELSEWHERE, SourceError
+from tinygrad_rnn.kernels.folders import cache_of_user
 
 __all__ = ["data_folder"]
 
@@ -36,15 +36,7 @@ def data_folder(folder: str | Path | None = None) -> Path:
         >>> data_folder("elsewhere").as_posix()
         'elsewhere'
     """
-    chosen = folder or os.environ.get(FOLDER)
-    if chosen:
-        return Path(chosen).expanduser()
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    if sys.platform == "darwin":
-        home = Path.home() / "Library" / "Caches"
-    if sys.platform == "win32":
-        home = Path(os.environ.get("LOCALAPPDATA", home))
-    return home / "tinygrad_rnn" / "data"
+    return Path(folder).expanduser() if folder else cache_of_user("data", FOLDER)
 
 
 @contextlib.contextmanager
