@@ -18,7 +18,7 @@ that a new loop need not wait for it.
 import functools
 import threading
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from types import FunctionType
 from typing import Any, NamedTuple, TypeVar
 
@@ -111,8 +111,7 @@ def jit(loop: F, *, signature: Any = None, keep: bool = True) -> F:
     every process, with a warning.
 
     Args:
-        loop: A function in the Python that Numba understands. What it calls by name must stand
-            among its globals.
+        loop: A function in the Python that Numba understands.
         signature: Numba's types of its arguments, if it is to be compiled for these at once.
         keep: Whether to keep what is compiled on disk.
     """
@@ -172,12 +171,18 @@ def _kept(compile_one: Callable[..., Any], loop: Callable[..., Any], keep: bool)
         return compile_one(**options)(loop)
 
 
-def _links_of(loop: Callable[..., Any]) -> Iterable[Link]:
-    """What has the machine code ready that a loop calls."""
-    if not isinstance(loop, FunctionType):
-        return []
-    called = (loop.__globals__.get(name) for name in loop.__code__.co_names)
-    return [_links[f] for f in called if isinstance(f, FunctionType) and f in _links]
+def _links_of(loop: Callable[..., Any]) -> set[Link]:
+    """What has the machine code ready that a loop calls, itself or by what it calls."""
+    reached: set[FunctionType] = set()
+    todo: list[Any] = [loop]
+    while todo:
+        f = todo.pop()
+        f = getattr(f, "py_func", f)  # what Numba has compiled has a source too
+        if isinstance(f, FunctionType) and f not in reached:
+            reached.add(f)
+            todo += [f.__globals__.get(name) for name in f.__code__.co_names]
+            todo += [cell.cell_contents for cell in f.__closure__ or ()]
+    return {_links[f] for f in reached if f in _links}
 
 
 def _floats(signature: Any) -> set[str]:
