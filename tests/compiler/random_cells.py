@@ -101,6 +101,9 @@ REDUCING = """
     tg.cumsum(a, axis=-1)
     tg.cumsum(a, axis=1)
     a * (a * a).mean(axis=-1, keepdims=True)
+    tg.norm(a, axis=-1, keepdims=True)
+    tg.norm(a, ord=1, axis=1)
+    tg.norm(a, ord=float("inf"), axis=-1)
 """.strip().split("\n    ")
 MOVING = """
     a[:, ::-1]
@@ -126,6 +129,10 @@ MOVING = """
     tg.unbind(a, axis=1)[0]
     tg.pad(a, ((0, 0),) * (a.ndim - 1) + ((1, 0),))
     tg.repeat(a, 2, axis=-1)
+    tg.tril(tg.stack([a, a * a], axis=-1))
+    tg.triu(tg.stack([a, -a], axis=-1), k=1)
+    a.at[..., 0].set(a[..., -1])
+    a.at[:, 0].set(0.0)
 """.strip().split("\n    ")
 
 FEATURES = [(3,), (2,), (1,), (4,), (2, 3), (3, 2), ()]

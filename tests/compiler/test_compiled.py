@@ -567,15 +567,9 @@ def test_a_carry_that_changes_its_dtype_runs_op_by_op():
 
 NO_LOOP = {
     "a product of features": lambda h, x: (h * tg.prod(tg.sigmoid(h), axis=1, keepdims=True), x),
-    "a norm": lambda h, x: (h / (1 + tg.norm(h, axis=1, keepdims=True)), x),
     "einsum": lambda h, x: (h + 0.1 * tg.einsum("bi,bj->bj", h, x), x),
-    "a triangle": lambda h, x: (h + x, tg.tril(h[:, :, None] * x[:, None])),
-    "writing to a place": lambda h, x: (h.at[:, 0].set(x[:, 1]), h),
-    "a place that is found": lambda h, x: (h + x, h.argmax(axis=1)),
-    "a class that is found": lambda h, x: (
-        h + tg.one_hot(h.argmax(axis=1), H, dtype="float64"),
-        x,
-    ),
+    "writing a constant": lambda h, x: (h.at[:, 0].set(1.0) + x, h),
+    "a place in all of the batch": lambda h, x: (h + x, h.argmax()),
     "a loss over classes": lambda h, x: (
         h + x,
         tg.cross_entropy(h, np.array([0, 1, 2]), reduction="none"),
@@ -695,6 +689,21 @@ def test_a_constant_is_written_as_what_every_compiler_reads(value, written):
         tg.scan, lambda h, x: (h * value + x,) * 2, np.ones((2, 3)), np.ones((4, 2, 3))
     )
     assert written in report.source
+
+
+FOUND = {
+    "a place": lambda h, x: (h + x, h.argmax(axis=1)),
+    "the least": lambda h, x: (h + x, (h * x).argmin(axis=-1, keepdims=True)),
+    "a class": lambda h, x: (h + tg.one_hot(h.argmax(axis=1), H, dtype="float64"), x),
+    "a place that is shared": lambda h, x: (h + x, tg.maximum(h, 0.0).argmax(axis=1)),
+    "no number": lambda h, x: (h, tg.log(h).argmax(axis=1)),
+}
+
+
+@pytest.mark.parametrize("step", FOUND.values(), ids=FOUND)
+@np.errstate(invalid="ignore")
+def test_places_are_found_in_a_loop_too(step):
+    equal_to_eager(step, H0, XS, only=[0])
 
 
 # Several at a time.

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from tinygrad_rnn import ops
 from tinygrad_rnn.compiler.simplifying import Kind, Kinds
 from tinygrad_rnn.compiler.tracing import Line, Program, Sym
+from tinygrad_rnn.engine import modes
 
 Rows = NDArray[np.intp]
 NOTHING = -1  # the source of a row of zeros
@@ -46,6 +47,9 @@ MOVES = frozenset(
         "getitem_adjoint",
         "take",
         "pad",
+        "tril",
+        "triu",
+        "set_at",
     ]
 )
 
@@ -205,6 +209,8 @@ class Lowering:
             return x
         start = len(self.program.lines)
         self.simpler[x] = COMPOSED[line.op.name](*line.operands, **line.params)
+        for added in self.program.captured:
+            self.kinds.setdefault(added, Kind.FIXED)
         for added in self.program.lines[start:]:
             known = [self.kinds.get(o, Kind.STATE) for o in added.operands if isinstance(o, Sym)]
             self.kinds.update(dict.fromkeys(added.targets, max(known)))
@@ -250,6 +256,8 @@ class Lowering:
             raise UnsupportedError("take by an array of indices may pick others at the next call")
         if line.op.name == "pad" and line.params["value"]:
             raise UnsupportedError("pad by other numbers than zero")
+        if line.op.name == "set_at":
+            check_written(line, y)
         operands = [self.real(x) for x in line.operands if isinstance(x, Sym)]
         starts = np.cumsum([1, *(self.rows(x) for x in operands)])
         total = int(starts[-1])
@@ -259,7 +267,7 @@ class Lowering:
         arguments = tuple(next(numbers) if isinstance(x, Sym) else x for x in line.operands)
         result = line.op.compute(arguments, line.params)
         result = result[line.place(y)] if line.op.bundles else result
-        picked = self.of_one_sequence(np.asarray(result), total, line)
+        picked = self.of_one_sequence(np.asarray(result, np.intp), total, line)
         source = np.searchsorted(starts, picked, side="right") - 1
         row = picked - starts[np.maximum(source, 0)]
         return Move(tuple(operands), np.where(picked == 0, NOTHING, source), row)
@@ -334,6 +342,15 @@ def basic(index: Any) -> bool:
     return all(isinstance(i, int | slice | None) or i is Ellipsis for i in index)
 
 
+def check_written(line: Line, y: Sym) -> None:
+    """Refuse what is written to a place, unless it is rows of the same dtype, or zeros."""
+    for v in line.operands:
+        if isinstance(v, Sym) and v.dtype != y.dtype:
+            raise UnsupportedError(f"set_at writes {v.dtype} among {y.dtype}")
+        if not isinstance(v, Sym) and np.any(v):
+            raise UnsupportedError("set_at writes a constant other than zero")
+
+
 def mean(x: Any, axis: Any, keepdims: bool) -> Any:
     """As a sum."""
     y = ops.sum(x, axis=axis, keepdims=keepdims)
@@ -390,6 +407,31 @@ def logsumexp(x: Any, axis: Any, keepdims: bool) -> Any:
     return y if keepdims else ops.squeeze(y, axis)
 
 
+def norm(x: Any, ord: Any, axis: Any, keepdims: bool) -> Any:
+    """As the root of a sum of squares, a sum, or a maximum."""
+    if ord == 2:
+        return ops.sqrt(ops.sum(x * x, axis=axis, keepdims=keepdims))
+    return (ops.sum if ord == 1 else ops.max)(abs(x), axis=axis, keepdims=keepdims)
+
+
+def argmax(x: Any, axis: int | None, keepdims: bool) -> Any:
+    """As how many stand before the first that is the greatest, or no number."""
+    if axis is None:
+        raise UnsupportedError("argmax over the sequences of a batch")
+    hit = ops.where(x != x, True, x == ops.max(x, axis=axis, keepdims=True))
+    return ops.sum(ops.cumsum(hit, axis=axis) == 0, axis=axis, keepdims=keepdims)
+
+
+def argmin(x: Any, axis: int | None, keepdims: bool) -> Any:
+    """As the place of the greatest of what is turned round."""
+    return argmax(-x, axis, keepdims)
+
+
+def one_hot(ids: Any, classes: int, dtype: Any) -> Any:
+    """As rows of a unit matrix."""
+    return ops.embedding(np.eye(classes, dtype=dtype or modes.float_dtype.get()), ids)
+
+
 def clip(x: Any, low: float | None, high: float | None) -> Any:
     """As one or two choices."""
     x = x if low is None else ops.maximum(x, low)
@@ -406,4 +448,8 @@ COMPOSED: Mapping[str, Callable[..., Any]] = {
     "log_softmax": log_softmax,
     "logsumexp": logsumexp,
     "clip": clip,
+    "norm": norm,
+    "argmax": argmax,
+    "argmin": argmin,
+    "one_hot": one_hot,
 }
