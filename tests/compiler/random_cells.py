@@ -131,8 +131,6 @@ MOVING = """
     tg.repeat(a, 2, axis=-1)
     tg.tril(tg.stack([a, a * a], axis=-1))
     tg.triu(tg.stack([a, -a], axis=-1), k=1)
-    a.at[..., 0].set(a[..., -1])
-    a.at[:, 0].set(0.0)
 """.strip().split("\n    ")
 
 FEATURES = [(3,), (2,), (1,), (4,), (2, 3), (3, 2), ()]

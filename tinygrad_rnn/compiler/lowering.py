@@ -209,8 +209,8 @@ class Lowering:
             return x
         start = len(self.program.lines)
         self.simpler[x] = COMPOSED[line.op.name](*line.operands, **line.params)
-        for added in self.program.captured:
-            self.kinds.setdefault(added, Kind.FIXED)
+        for captured in self.program.captured:
+            self.kinds.setdefault(captured, Kind.FIXED)
         for added in self.program.lines[start:]:
             known = [self.kinds.get(o, Kind.STATE) for o in added.operands if isinstance(o, Sym)]
             self.kinds.update(dict.fromkeys(added.targets, max(known)))
