@@ -29,6 +29,7 @@ from tinygrad_rnn.kernels.dispatch import current_backend
 from tinygrad_rnn.kernels.folders import cache_of_user
 
 FOLDER = "TINYGRAD_RNN_CACHE"
+KEPT = 500  # modules; each takes some 100 kB with what Numba made of it
 AXES = {"sequence": 3, "panels": 3, "table": 2, "kept": 2, "carry": 2, "returning": 2}
 
 Loop = Callable[..., None]
@@ -108,7 +109,24 @@ def written(name: str, source: str) -> Path:
     with os.fdopen(handle, "w", encoding="utf-8") as file:
         file.write(source)
     Path(draft).replace(path)
+    forget_oldest(folder)
     return path
+
+
+def forget_oldest(folder: Path) -> None:
+    """Delete the modules that were written first, if there are more than are to be kept."""
+    for path in sorted(folder.glob("loop_*.py"), key=written_at)[:-KEPT]:
+        path.unlink(missing_ok=True)
+        for made_of_it in (folder / "__pycache__").glob(f"{path.stem}.*"):
+            made_of_it.unlink(missing_ok=True)
+
+
+def written_at(path: Path) -> float:
+    """When a file was written; long ago, if another process has deleted it since."""
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
 
 
 def loop_of(source: str, stage: str, arrays: Sequence[Any]) -> Loop:
