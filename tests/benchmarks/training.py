@@ -1,4 +1,4 @@
-"""A whole training step of a language model: embedding to Adam, next to PyTorch's."""
+"""A whole training step of a language model, embedding to Adam, and its parts, beside PyTorch's."""
 
 import copy
 from collections.abc import Callable
@@ -9,6 +9,7 @@ import numpy as np
 
 from tests.benchmarks import pytorch
 from tests.benchmarks.pairs import Comparison, Effort, Group, Outcome, compare, installed
+from tinygrad_rnn import linear_cross_entropy, tensor
 from tinygrad_rnn.optim import Adam, clip_grad_norm
 from tinygrad_rnn.train import LanguageModel
 
@@ -20,10 +21,17 @@ Step = Callable[[], Any]  # one training step; returns the loss
 
 
 def group() -> Group:
-    """Both vocabularies."""
+    """Both vocabularies; of each the whole step, the loss with its gradients, and clip and Adam."""
     comparisons = [
-        Comparison(f"vocabulary {V:,}", "PyTorch", "s/step", partial(measure, V), at_least=1.3)
-        for V in VOCABULARIES
+        *(
+            Comparison(f"vocabulary {V:,}", "PyTorch", "s/step", partial(measure, V), at_least=1.3)
+            for V in VOCABULARIES
+        ),
+        *(
+            Comparison(f"{part}, vocabulary {V:,}", "PyTorch", "s/step", partial(parts, V, part))
+            for part in PARTS
+            for V in VOCABULARIES
+        ),
     ]
     title = (
         f"A training step (T {T}, B {B}, embedding {E}, LSTM {H}): forward, cross-entropy, "
@@ -42,6 +50,61 @@ def measure(V: int, effort: Effort) -> Outcome:
     }
     theirs, note = pytorch.at_its_best(ways, effort)
     return compare(our_step(model, inputs, targets), theirs, effort, note=note)
+
+
+def parts(V: int, part: str, effort: Effort) -> Outcome:
+    """Both sides do one part of the step."""
+    model = LanguageModel(V, cell="lstm", hidden=H, embedding=E, seed=0)
+    ours, theirs = PARTS[part](model)
+    return compare(ours, theirs, effort)
+
+
+def projections(model: LanguageModel) -> tuple[Step, Step]:
+    """The output layer with its cross-entropy, and the gradients of both."""
+    torch = installed("torch")
+    V = len(model.output.weight)
+    hidden = np.random.default_rng(0).standard_normal((T * B, H)).astype("float32")
+    _, targets = batch(V, T * B)
+    x, arrays = tensor(hidden, requires_grad=True), [p.numpy() for p in model.output.parameters()]
+    twin = [torch.tensor(a, requires_grad=True) for a in (hidden, *arrays)]
+    answers = torch.tensor(targets)
+
+    def ours() -> Any:
+        loss = linear_cross_entropy(x, model.output.weight, targets, model.output.bias)
+        for p in (x, *model.output.parameters()):
+            p.grad = None
+        loss.backward()
+
+    def theirs() -> Any:
+        for p in twin:
+            p.grad = None
+        scores = torch.nn.functional.linear(*twin)
+        torch.nn.functional.cross_entropy(scores, answers).backward()
+
+    return ours, theirs
+
+
+def updates(model: LanguageModel) -> tuple[Step, Step]:
+    """Clipping and Adam, of the same gradients over and over."""
+    torch = installed("torch")
+    adam, parameters = Adam(model.parameters(), lr=RATE), list(model.parameters())
+    twin = list(torch_model(model).parameters())
+    other = torch.optim.Adam(twin, lr=RATE, fused=True)
+    for p, q in zip(parameters, twin, strict=True):
+        p.grad, q.grad = tensor(p.numpy()), q.detach().clone()
+
+    def ours() -> Any:
+        clip_grad_norm(parameters, LONGEST)
+        adam.step()
+
+    def theirs() -> Any:
+        torch.nn.utils.clip_grad_norm_(twin, LONGEST, foreach=True)
+        other.step()
+
+    return ours, theirs
+
+
+PARTS = {"loss and its gradients": projections, "clip and Adam": updates}
 
 
 def batch(V: int, *shape: int) -> tuple[Any, Any]:

@@ -93,3 +93,51 @@ def test_limits_below_zero_are_refused():
         clip_grad_norm([], -1)
     with pytest.raises(ValueError, match=r"clip_grad_value: got clip_value=nan; expected 0 <= cl"):
         clip_grad_value([], math.nan)
+
+
+class TestMemory:
+    """A gradient that nobody else knows is shortened where it is; others see nothing of it."""
+
+    def descended(self):
+        p = tg.tensor([3.0, 4.0], requires_grad=True)
+        (p * p).sum().backward()
+        return p
+
+    def test_a_gradient_of_backward_is_shortened_in_place(self):
+        p = self.descended()
+        address = p.grad.data.ctypes.data
+        clip_grad_norm([p], 1.0)
+        assert p.grad.data.ctypes.data == address
+        np.testing.assert_allclose(p.grad.data, [0.6, 0.8], rtol=1e-5)
+
+    @pytest.mark.parametrize(
+        "hold", [lambda g: g, lambda g: g.data, lambda g: g.numpy(), lambda g: g.detach()]
+    )
+    def test_a_gradient_that_somebody_holds_stays_as_it_was(self, hold):
+        p = self.descended()
+        held = hold(p.grad)
+        clip_grad_norm([p], 1.0)
+        assert np.asarray(held).tolist() == [6, 8]
+        np.testing.assert_allclose(p.grad.data, [0.6, 0.8], rtol=1e-5)
+
+    def test_a_gradient_that_two_parameters_have_is_shortened_once(self):
+        p, q = self.descended(), self.descended()
+        q.grad = p.grad
+        clip_grad_norm([p, q], 1.0)
+        for x in (p, q):
+            np.testing.assert_allclose(x.grad.data, np.array([6, 8]) / np.sqrt(200), rtol=1e-5)
+
+    def test_a_gradient_with_a_graph_keeps_its_graph(self):
+        p = tg.tensor([3.0, 4.0], requires_grad=True)
+        (p * p).sum().backward(create_graph=True)
+        slope = p.grad
+        clip_grad_norm([p], 1.0)
+        assert slope.tolist() == [6, 8]
+        slope.sum().backward()
+        np.testing.assert_allclose(p.grad.data, [0.6 + 2, 0.8 + 2], rtol=1e-5)
+
+    def test_the_gradient_of_a_view_leaves_what_it_views(self):
+        p, whole = self.descended(), np.array([6.0, 8.0, 5.0], np.float32)
+        p.grad = tg.Tensor(whole[:2])
+        clip_grad_norm([p], 1.0)
+        assert whole.tolist() == [6, 8, 5]

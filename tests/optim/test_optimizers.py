@@ -260,3 +260,58 @@ def test_an_optimizer_without_an_update_says_what_it_needs():
     w.sum().backward()
     with pytest.raises(NotImplementedError, match=message("needs an update(self, p, g, memory")):
         Optimizer([w], lr=0.1).step()
+
+
+class TestOnePass:
+    """All parameters of Adam go in one pass, and each as if it were alone."""
+
+    @pytest.mark.parametrize("kind", [Adam, AdamW])
+    def test_many_parameters_step_as_each_would_alone(self, kind):
+        shapes = (300, 200), (), (7,), (0,), (100, 500)
+        together, alone = weights(*shapes), weights(*shapes)
+        descend(kind(together, lr=0.1, weight_decay=0.1), together, 3)
+        for p in alone:
+            descend(kind([p], lr=0.1, weight_decay=0.1), [p], 3)
+        for p, q in zip(together, alone, strict=True):
+            np.testing.assert_allclose(p.data, q.data, rtol=1e-13, atol=1e-15)
+
+    def test_groups_dtypes_and_late_parameters_keep_steps_of_their_own(self):
+        p, q = weights((300, 200))[0], weights((300, 200), dtype="float32")[0]
+        late, idle = weights((200, 100), (4,))
+        adam = Adam([{"params": [p]}, {"params": [q, idle], "lr": 0.5}], lr=0.1)
+        descend(adam, [p, q], 2)
+        adam.add_param_group({"params": [late], "betas": (0.5, 0.9)})
+        descend(adam, [p, q, late], 1)
+        again, other, later = weights((300, 200))[0], weights((300, 200))[0], weights((200, 100))[0]
+        descend(Adam([again], lr=0.1), [again], 3)
+        descend(Adam([other], lr=0.5), [other], 3)
+        descend(Adam([later], lr=0.1, betas=(0.5, 0.9)), [later], 1)
+        np.testing.assert_allclose(p.data, again.data, rtol=1e-13)
+        np.testing.assert_allclose(q.data, other.data, rtol=1e-3, atol=1e-4)
+        memory = adam.state_dict()["memory"]
+        assert {k: m["step"] for k, m in memory.items()} == {"0": 3, "1": 3, "3": 1}
+
+    def test_a_parameter_may_get_other_data_between_steps(self):
+        (p,), (q,) = weights((300, 200)), weights((300, 200))
+        ours, theirs = Adam([p], lr=0.1), Adam([q], lr=0.1)
+        for _ in range(3):
+            descend(ours, [p], 1)
+            descend(theirs, [q], 1)
+            p.data = p.data.copy()
+        np.testing.assert_array_equal(p.data, q.data)
+
+    def test_parameters_that_share_memory_step_one_after_the_other(self):
+        array = np.ones(200_000)
+        p, q = (tg.Tensor(array, requires_grad=True) for _ in range(2))
+        for x in (p, q):
+            x.grad = tg.tensor(np.ones(200_000))
+        Adam([p, q], lr=0.25).step()
+        np.testing.assert_allclose(array, 0.5)
+
+    def test_a_refused_gradient_leaves_all_parameters_as_they_were(self):
+        p, q = weights((2, 3), (2,))
+        before = p.data.copy()
+        p.grad, q.grad = tg.tensor(np.ones((2, 3))), tg.tensor(np.ones(3))
+        with pytest.raises(tg.ShapeError, match="the gradient of parameter 1 has shape"):
+            Adam([p, q]).step()
+        np.testing.assert_array_equal(p.data, before)

@@ -14,12 +14,15 @@ r"""Weights and models in and out: PyTorch, Keras, ONNX, safetensors, `.npz`, DL
 `sharing`           one memory, several libraries: DLPack
 `sequences`         recurrent layers in a row with others
 `states`            what all ways in have in common
+`estimators`        `RNNClassifier`, `RNNRegressor` for scikit-learn
 ==================  ========================================================================
 
-PyTorch, Keras, ONNX, h5py and safetensors are imported where they are needed, so each may be
-missing. Weights go in as a whole or not at all, and only in the dtype that they have, unless told
-`cast=True`; an error names each key that does not fit.
+PyTorch, Keras, ONNX, h5py, safetensors and scikit-learn are imported where they are needed, so each
+may be missing. Weights go in as a whole or not at all, and only in the dtype that they have, unless
+told `cast=True`; an error names each key that does not fit.
 """
+
+from typing import TYPE_CHECKING, Any
 
 from tinygrad_rnn.interop import keras, onnx, torch
 from tinygrad_rnn.interop.keras import from_keras, keras_weights, load_keras_weights
@@ -32,11 +35,16 @@ from tinygrad_rnn.interop.states import InteropError
 from tinygrad_rnn.interop.torch import from_torch, load_torch_state, to_torch, torch_state
 from tinygrad_rnn.interop.weights import load_weights, read_metadata, read_weights, save_weights
 
+if TYPE_CHECKING:
+    from tinygrad_rnn.interop.estimators import RNNClassifier, RNNRegressor
+
 __all__ = [
     "InteropError",
     "LastOutput",
     "OnnxModel",
     "Outputs",
+    "RNNClassifier",
+    "RNNRegressor",
     "aligned",
     "from_dlpack",
     "from_keras",
@@ -58,3 +66,12 @@ __all__ = [
     "torch",
     "torch_state",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """An estimator, whose module imports scikit-learn."""
+    if name in ("RNNClassifier", "RNNRegressor"):
+        from tinygrad_rnn.interop import estimators
+
+        return getattr(estimators, name)
+    raise AttributeError(f"module 'tinygrad_rnn.interop' has no attribute {name!r}")

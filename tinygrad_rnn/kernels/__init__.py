@@ -35,9 +35,17 @@ that is said from outside, by `tg.backend("numpy")`. Import from the modules.
     `max_pool_adjoint(g, winners, extents)` and `pick_winners(x, winners)`;
     `avg_pool(x, window, stride, padding)` with `avg_pool_adjoint(g, extents, …)`.
 
+`projected`
+:   `projected_cross_entropy(p, gradients)`: the cross-entropy of classes that a matrix scores, and
+    its gradients, without all the scores.
+
 `optimizer`
 :   One step in place: `sgd_step`, `momentum_step`, `adam_step`, `rmsprop_step`, `adagrad_step`; and
-    `sum_of_squares`.
+    `sum_of_squares`. For many arrays in one pass: `adam_steps`, `sums_of_squares`, `scale_all`.
+
+`many`
+:   Going over many arrays as if they were one: `tables(*lists, worth)` and
+    `go_over(loop, table, numbers)`.
 
 `packed`
 :   Products with a matrix that is used at every step: `pack(a)` once, then `product(panels, x, c)`;
@@ -51,6 +59,9 @@ that is said from outside, by `tg.backend("numpy")`. Import from the modules.
 
 `resources`
 :   Memory and threads that are used again: `take`, `side_by_side`, `set_num_threads`.
+
+`folders`
+:   Where a user keeps what can be made again.
 
 `compiling`
 :   Numba's part: `jit`, and what loops may call.

@@ -2,9 +2,11 @@ r"""One step of each optimizer on one array, in place, and the sum of squares th
 
 The arrays of a call have the same shape and dtype: the parameters `p`, the gradient `g`, and what
 the optimizer remembers. The equations stand with the optimizers in `optim`; here they become one
-pass over memory instead of a dozen.
+pass over memory instead of a dozen. `adam_steps`, `sums_of_squares` and `scale_all` make that pass
+over all parameters of a model in one call.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,10 +14,12 @@ from numpy.typing import NDArray
 
 from tinygrad_rnn.kernels.compiling import inlined
 from tinygrad_rnn.kernels.dispatch import kernel
+from tinygrad_rnn.kernels.many import go_over, numbers_at, part_of, tables
 
 Array = NDArray[Any]
 
 LARGE = 8192  # entries, from which the loops pay
+MANY, MANY_MORE = 1 << 15, 1 << 18  # in all arrays, from which a table pays: steps, and one product
 
 
 def is_large(p: Array, *rest: Any) -> bool:
@@ -134,6 +138,34 @@ def adam_step(
     p -= step * (mean / (np.sqrt(square) / correction + eps))
 
 
+@inlined()
+def adapt(
+    p: Array,
+    g: Array,
+    mean: Array,
+    square: Array,
+    step: Any,
+    beta1: Any,
+    beta2: Any,
+    correction: Any,
+    eps: Any,
+    decay: Any,
+    shrink: Any,
+) -> None:
+    """What compiled loops know as `adam_step`."""
+    real = p.dtype.type
+    fresh1, beta2, fresh2 = real(1 - beta1), real(beta2), real(1 - beta2)
+    step, correction, eps = real(step), real(correction), real(eps)
+    decay, shrink = real(decay), real(shrink)
+    for i in range(p.size):
+        at = p[i] * shrink
+        slope = g[i] + decay * at
+        m = mean[i] + fresh1 * (slope - mean[i])
+        s = beta2 * square[i] + fresh2 * (slope * slope)
+        mean[i], square[i] = m, s
+        p[i] = at - step * (m / (np.sqrt(s) / correction + eps))
+
+
 @adam_step.defloop
 def _adam_step_loop(
     p: Array,
@@ -148,17 +180,58 @@ def _adam_step_loop(
     decay: Any,
     shrink: Any,
 ) -> None:
-    real = p.dtype.type
-    fresh1, beta2, fresh2 = real(1 - beta1), real(beta2), real(1 - beta2)
-    step, correction, eps = real(step), real(correction), real(eps)
-    decay, shrink = real(decay), real(shrink)
-    for i in range(p.size):
-        at = p[i] * shrink
-        slope = g[i] + decay * at
-        m = mean[i] + fresh1 * (slope - mean[i])
-        s = beta2 * square[i] + fresh2 * (slope * slope)
-        mean[i], square[i] = m, s
-        p[i] = at - step * (m / (np.sqrt(s) / correction + eps))
+    adapt(p, g, mean, square, step, beta1, beta2, correction, eps, decay, shrink)
+
+
+def adam_steps(
+    ps: Sequence[Array],
+    gs: Sequence[Array],
+    means: Sequence[Array],
+    squares: Sequence[Array],
+    settings: Sequence[Sequence[float]],
+) -> None:
+    """`adam_step` for many parameters in one pass over memory, shared by threads.
+
+    Args:
+        ps: The parameters, flat.
+        gs: Their gradients,
+        means: running means,
+        squares: and running means of squares.
+        settings: For each what `adam_step` takes after these, from `step` to `shrink`.
+
+    Example:
+        >>> p, m, s = np.array([1.0]), np.array([0.0]), np.array([0.0])
+        >>> adam_steps([p], [np.array([2.0])], [m], [s], [(0.2, 0.5, 0.75, 0.5, 0.0, 0.0, 1.0)])
+        >>> p
+        array([0.9])
+    """
+    for places, table in tables(ps, gs, means, squares, worth=MANY):
+        if table is None:
+            for k in places:
+                adam_step(ps[k], gs[k], means[k], squares[k], *settings[k])
+        else:
+            options = np.array([settings[k] for k in places], np.float64)
+            go_over(_adam_pass, table, [options] * len(table.pieces))
+
+
+def _adam_pass(
+    addresses: Array, begins: Array, settings: Array, like: Array, first: int, last: int
+) -> None:
+    for k in range(len(addresses)):
+        start, stop = part_of(begins, k, first, last)
+        if start < stop:
+            p = numbers_at(addresses[k, 0], start, stop, like)
+            g = numbers_at(addresses[k, 1], start, stop, like)
+            mean = numbers_at(addresses[k, 2], start, stop, like)
+            square = numbers_at(addresses[k, 3], start, stop, like)
+            adapt(
+                p,
+                g,
+                mean,
+                square,
+                *(settings[k, 0], settings[k, 1], settings[k, 2], settings[k, 3]),
+                *(settings[k, 4], settings[k, 5], settings[k, 6]),
+            )
 
 
 @kernel(pays=is_large, within=64, writes=(0, 2, 3, 4))
@@ -278,3 +351,61 @@ def sum_of_squares(x: Array, /) -> float:
 @sum_of_squares.defloop
 def _sum_of_squares_loop(x: Array) -> float:
     return float(squares(x))
+
+
+def sums_of_squares(arrays: Sequence[Array]) -> list[float]:
+    """`sum_of_squares` of many flat arrays in one pass over memory, shared by threads.
+
+    Example:
+        >>> sums_of_squares([np.array([3.0, 4.0]), np.array([1.0])])
+        [25.0, 1.0]
+    """
+    sums = [0.0] * len(arrays)
+    for places, table in tables(arrays, worth=MANY_MORE):
+        if table is None:
+            found = [sum_of_squares(arrays[k]) for k in places]
+        else:
+            parts = [np.zeros((len(places), 1)) for _ in table.pieces]
+            go_over(_squares_pass, table, parts)
+            found = np.sum(parts, axis=0)[:, 0].tolist()
+        for k, s in zip(places, found, strict=True):
+            sums[k] = s
+    return sums
+
+
+def _squares_pass(
+    addresses: Array, begins: Array, sums: Array, like: Array, first: int, last: int
+) -> None:
+    for k in range(len(addresses)):
+        start, stop = part_of(begins, k, first, last)
+        if start < stop:
+            sums[k, 0] += squares(numbers_at(addresses[k, 0], start, stop, like))
+
+
+def scale_all(arrays: Sequence[Array], factor: float) -> None:
+    """Multiply many flat arrays by a number, in place, in one pass over memory shared by threads.
+
+    Example:
+        >>> a, b = np.array([1.0, 2.0]), np.array([3.0])
+        >>> scale_all([a, b], 0.5)
+        >>> a, b
+        (array([0.5, 1. ]), array([1.5]))
+    """
+    for places, table in tables(arrays, worth=MANY_MORE):
+        if table is None:
+            for k in places:
+                arrays[k][...] *= arrays[k].dtype.type(factor)
+        else:
+            go_over(_scale_pass, table, [np.array([[factor]])] * len(table.pieces))
+
+
+def _scale_pass(
+    addresses: Array, begins: Array, factor: Array, like: Array, first: int, last: int
+) -> None:
+    real = like.dtype.type(factor[0, 0])
+    for k in range(len(addresses)):
+        start, stop = part_of(begins, k, first, last)
+        if start < stop:
+            x = numbers_at(addresses[k, 0], start, stop, like)
+            for i in range(stop - start):
+                x[i] *= real

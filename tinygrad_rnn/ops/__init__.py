@@ -14,6 +14,7 @@
 `normalize`       softmax, layer normalisation, dropout
 `classification`  losses over classes
 `loss`            losses between numbers
+`projected`       the loss over classes of a linear layer
 `conv`            convolution over time and over images
 `pool`            pooling over time and over images
 `declaring`       how an elementwise op is declared
@@ -125,6 +126,10 @@ from tinygrad_rnn.ops.pool import (
     max_pool_winners,
     pick_winners,
 )
+from tinygrad_rnn.ops.projected import (
+    linear_cross_entropy,
+    projected_cross_entropy,
+)
 from tinygrad_rnn.ops.reduce import (
     cumsum,
     logsumexp,
@@ -207,6 +212,7 @@ __all__ = [
     "layer_norm",
     "le",
     "leaky_relu",
+    "linear_cross_entropy",
     "log",
     "log1p",
     "log_softmax",
@@ -237,6 +243,7 @@ __all__ = [
     "pow",
     "prod",
     "prod_of_others",
+    "projected_cross_entropy",
     "relu",
     "repeat",
     "reshape",

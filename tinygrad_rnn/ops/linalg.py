@@ -125,7 +125,7 @@ def matmul_left_vjp(g: Any, y: Any, a: Any, b: Any) -> Any:
         return unsqueeze(g, -1) * b
     if a.ndim == 1:
         return squeeze(b @ unsqueeze(g, -1), -1)
-    return g @ b.mT
+    return matmul(g, b.mT)  # not NumPy's `@`, which makes many small products of a batch
 
 
 def matmul_right_vjp(g: Any, y: Any, a: Any, b: Any) -> Any:

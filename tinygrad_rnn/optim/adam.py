@@ -1,13 +1,13 @@
 """Adam, and AdamW, whose weight decay is no part of the gradient."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.kernels.optimizer import adam_step
-from tinygrad_rnn.optim.optimizer import Array, Memory, Optimizer, Options
+from tinygrad_rnn.kernels.optimizer import adam_steps
+from tinygrad_rnn.optim.optimizer import Array, Memory, Move, Optimizer, Options
 
 
 class Adam(Optimizer):
@@ -61,20 +61,28 @@ class Adam(Optimizer):
         super().__init__(params, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay)
 
     def update(self, p: Array, g: Array, memory: Memory, options: Options) -> None:
-        """One step."""
-        self._adapt(p, g, memory, options, decay=options["weight_decay"], shrink=1.0)
+        """One step of one parameter."""
+        self.update_all([Move(p, g, memory, options)])
 
-    def _adapt(
-        self, p: Array, g: Array, memory: Memory, options: Options, decay: float, shrink: float
-    ) -> None:
-        if not memory:
-            memory.update(step=0, mean=np.zeros_like(p), square=np.zeros_like(p))
-        memory["step"] += 1
+    def update_all(self, moves: Sequence[Move]) -> None:
+        """One step of all parameters, in one pass over memory."""
+        settings = []
+        for p, _, memory, options in moves:
+            if not memory:
+                memory.update(step=0, mean=np.zeros_like(p), square=np.zeros_like(p))
+            memory["step"] += 1
+            settings.append(self._settings(memory["step"], options))
+        ps, gs, memories, _ = zip(*moves, strict=True) if moves else ((), (), (), ())
+        adam_steps(ps, gs, [m["mean"] for m in memories], [m["square"] for m in memories], settings)
+
+    def _settings(self, t: int, options: Options) -> tuple[float, ...]:
         beta1, beta2 = options["betas"]
-        step = options["lr"] / (1 - beta1 ** memory["step"])
-        correction = math.sqrt(1 - beta2 ** memory["step"])
-        mean, square, eps = memory["mean"], memory["square"], options["eps"]
-        adam_step(p, g, mean, square, step, beta1, beta2, correction, eps, decay, shrink)
+        step, correction = options["lr"] / (1 - beta1**t), math.sqrt(1 - beta2**t)
+        return step, beta1, beta2, correction, options["eps"], *self._decays(options)
+
+    def _decays(self, options: Options) -> tuple[float, float]:
+        """What joins the gradient, and what weights are multiplied by."""
+        return options["weight_decay"], 1.0
 
 
 class AdamW(Adam):
@@ -122,7 +130,5 @@ class AdamW(Adam):
     ) -> None:
         super().__init__(params, lr, betas, eps, weight_decay)
 
-    def update(self, p: Array, g: Array, memory: Memory, options: Options) -> None:
-        """One step."""
-        shrink = 1 - options["lr"] * options["weight_decay"]
-        self._adapt(p, g, memory, options, decay=0.0, shrink=shrink)
+    def _decays(self, options: Options) -> tuple[float, float]:
+        return 0.0, 1 - options["lr"] * options["weight_decay"]

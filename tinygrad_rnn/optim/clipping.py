@@ -7,14 +7,17 @@ Source: Pascanu, Mikolov and Bengio, *On the difficulty of training recurrent ne
 ICML 2013, arXiv:1211.5063, algorithm 1.
 """
 
+import functools
 import math
+import sys
 from collections.abc import Iterable
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
 from tinygrad_rnn.engine import Tensor
-from tinygrad_rnn.kernels.optimizer import sum_of_squares
+from tinygrad_rnn.kernels.optimizer import scale_all, sums_of_squares
 
 
 def clip_grad_norm(
@@ -24,7 +27,8 @@ def clip_grad_norm(
 
     With $\lVert g \rVert = \sqrt{\sum_i g_i^2}$ over every entry of every gradient,
     $$ g \leftarrow g \cdot \min\!\Big(1, \frac{c}{\lVert g \rVert + 10^{-6}}\Big). $$
-    Where the norm is infinite or NaN the gradients are left as they are.
+    Where the norm is infinite or NaN the gradients are left as they are. A gradient that somebody
+    else refers to, in a variable or in a graph, is not written to: the parameter gets a new one.
 
     Args:
         params: Tensors; those without a gradient are passed over.
@@ -50,7 +54,7 @@ def clip_grad_norm(
     if not max_norm >= 0:
         raise ValueError(f"clip_grad_norm: got max_norm={max_norm}; expected 0 <= max_norm")
     params = [p for p in _several(params) if p.grad is not None]
-    squares = [sum_of_squares(p.grad.data.reshape(-1)) for p in params]
+    squares = sums_of_squares([p.grad.data.reshape(-1) for p in params])
     norm = math.sqrt(sum(squares))
     if error_if_nonfinite and not math.isfinite(norm):
         worst = next(i for i, s in enumerate(squares) if not math.isfinite(s))
@@ -62,8 +66,7 @@ def clip_grad_norm(
         )
     scale = max_norm / (norm + 1e-6)
     if scale < 1 and math.isfinite(norm):
-        for p in params:
-            p.grad = Tensor(p.grad.data * scale)
+        _scale(params, scale)
     return norm
 
 
@@ -92,6 +95,36 @@ def clip_grad_value(params: Iterable[Any], clip_value: float) -> None:
     for p in _several(params):
         if p.grad is not None:
             p.grad = Tensor(np.clip(p.grad.data, -clip_value, clip_value))
+
+
+def _scale(params: list[Any], factor: float) -> None:
+    """Give all parameters shorter gradients, without new memory where nobody could tell."""
+    hidden: list[Any] = []
+    seen: list[Any] = []
+    for p in params:
+        (hidden if _is_hidden(p) else seen).append(p)
+    for p in seen:
+        p.grad = Tensor(p.grad.data * factor)
+    scale_all([p.grad.data.reshape(-1) for p in hidden], factor)
+
+
+def _is_hidden(p: Any) -> bool:
+    """Whether a gradient is known to its parameter alone: no graph, view or variable has it."""
+    if _references(p) != _references_of_one():
+        return False
+    g = p.grad
+    return g.op is None and g.data.base is None and bool(g.data.flags.carray)
+
+
+def _references(p: Any) -> tuple[int, int]:
+    """How many refer to a gradient, and how many to its numbers."""
+    return sys.getrefcount(p.grad), sys.getrefcount(p.grad.data)
+
+
+@functools.cache
+def _references_of_one() -> tuple[int, int]:
+    """As many as refer to a gradient that only its parameter has; that depends on the Python."""
+    return _references(SimpleNamespace(grad=Tensor(np.zeros(2))))
 
 
 def _several(params: Any) -> list[Any]:

@@ -18,8 +18,8 @@ of the gradient, and is complete:
 """
 
 import math
-from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,15 @@ from tinygrad_rnn.engine import DtypeError, GraphError, ShapeError, Tensor
 Array = NDArray[Any]
 Options = dict[str, Any]
 Memory = dict[str, Any]
+
+
+class Move(NamedTuple):
+    """What a step has to do with one parameter; see `Optimizer.update`."""
+
+    p: Array
+    g: Array
+    memory: Memory
+    options: Options
 
 
 class Optimizer:
@@ -119,25 +128,32 @@ class Optimizer:
         Raises:
             ShapeError: If a gradient is not of its parameter's shape.
         """
-        number = 0
-        for group in self.param_groups:
-            for p in group["params"]:
-                if p.grad is not None:
-                    self._step_one(p, number, group)
-                number += 1
+        groups = ((p, group) for group in self.param_groups for p in group["params"])
+        moving = [(k, p, group) for k, (p, group) in enumerate(groups) if p.grad is not None]
+        moves = [self._move(p, number, group) for number, p, group in moving]
+        self.update_all(moves)
+        for (_, p, _), move in zip(moving, moves, strict=True):
+            if not p.data.flags.c_contiguous:  # then `move.p` may be a copy
+                p.data[...] = move.p.reshape(p.data.shape)
+            p.mark_written()
 
-    def _step_one(self, p: Any, number: int, group: Options) -> None:
+    def _move(self, p: Any, number: int, group: Options) -> Move:
         if p.grad.data.shape != p.data.shape:
             raise ShapeError(
                 f"{self._name}: the gradient of {_called(p, number)} has shape "
                 f"{p.grad.data.shape}; expected its shape, {p.data.shape}"
             )
-        flat = p.data.reshape(-1)  # a view where the layout allows one, else a copy
-        g = p.grad.data.reshape(-1).astype(flat.dtype, copy=False)
-        self.update(flat, g, self.memory.setdefault(number, {}), group)
-        if not np.shares_memory(flat, p.data):
-            p.data[...] = flat.reshape(p.data.shape)
-        p.mark_written()
+        g = p.grad.data.reshape(-1).astype(p.data.dtype, copy=False)
+        return Move(p.data.reshape(-1), g, self.memory.setdefault(number, {}), group)
+
+    def update_all(self, moves: Sequence[Move]) -> None:
+        """Change all parameters that have a gradient, one after the other unless told otherwise.
+
+        Args:
+            moves: What `update` takes, for each of them.
+        """
+        for move in moves:
+            self.update(*move)
 
     def update(self, p: Array, g: Array, memory: Memory, options: Options) -> None:
         """Change one parameter in place.
