@@ -103,7 +103,7 @@ def test_python_threads_may_run_one_layer_at_once(any_work_is_shared):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:.*fork")
 def test_a_process_that_was_forked_may_run_loops(any_work_is_shared):
     tg.set_num_threads(2)
 

@@ -28,6 +28,7 @@ NO_PEER = {
     "pick_winners": "what max_pool reads, which is compared",
     "cross_entropy_adjoint": "the adjoint of cross_entropy, which is compared",
     "target_distribution": "what cross_entropy compares with, which is compared",
+    "projected_cross_entropy": "matmul and cross_entropy in blocks, which are compared",
 }
 
 

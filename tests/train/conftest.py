@@ -1,8 +1,18 @@
+import signal
+
 import numpy as np
 import pytest
 
 from tinygrad_rnn.data import TextSource
 from tinygrad_rnn.train import Settings
+
+
+@pytest.fixture(autouse=True)
+def ctrl_c_interrupts():
+    """Ctrl-C as at a terminal; what is started in the background is told to ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture
