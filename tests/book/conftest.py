@@ -47,6 +47,15 @@ def toy(recorded_toy, tmp_path) -> Book:
 
 
 @pytest.fixture
+def a_program(toy) -> Path:
+    """A program in the folder of the toy's script, which makes it a gallery."""
+    path = toy.entry(1).script.with_suffix("") / "one.py"
+    path.parent.mkdir()
+    path.write_text("score = 1\n", "utf-8")
+    return path
+
+
+@pytest.fixture
 def committed(toy) -> Path:
     return toy.entry(1).recorded
 

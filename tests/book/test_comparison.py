@@ -144,6 +144,15 @@ def test_a_changed_caption_or_alternative_text_is_named(told, change):
     ]
 
 
+def test_an_inexact_picture_may_differ(told, committed, rerun, edit):
+    edit(committed / "growth.svg", "</svg>", "<g/></svg>")
+    for folder in (committed, rerun):
+        record = json.loads((folder / "record.json").read_text())
+        record["figures"]["growth"]["exact"] = False
+        (folder / "record.json").write_text(json.dumps(record))
+    assert told() == []
+
+
 def test_exports_are_compared_by_shape(told, change):
     change("W", 0, 0, to=2.0, file="weights.json")
     assert told() == []

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from tinygrad_rnn.book.contents import Book
+from tinygrad_rnn.book.contents import Book, code_of
 
 
 @pytest.fixture
@@ -38,6 +38,18 @@ def test_a_script_says_how_to_run_it(book):
 def test_a_guide_is_no_chapter(book):
     assert book.entry(3).is_chapter
     assert not book.entry("extend-it").is_chapter
+
+
+def test_a_gallery_has_programs_and_no_notebook(book):
+    folder = book.scripts / "extend_it"
+    folder.mkdir()
+    for name in ("__init__.py", "two.py", "one.py"):
+        (folder / name).write_text(f"# {name}\n")
+    gallery = book.entry("extend-it")
+    assert [path.name for path in gallery.programs] == ["one.py", "two.py"]
+    assert not gallery.has_notebook
+    assert code_of(gallery.script) == "\n# one.py\n\n# two.py\n"
+    assert book.entry(3).has_notebook
 
 
 def test_an_unknown_key_is_answered_with_the_known_ones(book):

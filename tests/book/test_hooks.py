@@ -81,6 +81,12 @@ def test_a_bare_build_has_pages_and_downloads(site):
     assert not {"trace.txt", "shapes.md", "shapes"} & recorded
 
 
+def test_a_site_offers_a_gallerys_programs_instead_of_a_notebook(settings, toy, a_program):
+    build(load_config(str(settings)))
+    offered = {path.name for path in (toy.root / "site/chapters/01-squares").iterdir()}
+    assert offered == {"index.html", "recorded", "ch01_squares.py", "one.py"}
+
+
 def test_a_page_takes_number_and_question_from_its_record(settings, toy):
     config = load_config(str(settings))
     page = a_page(toy, config)

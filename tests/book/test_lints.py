@@ -188,6 +188,11 @@ class TestARecord:
             f"{SCRIPT}:1: the code has changed since it was recorded: `tg book run 1`"
         ]
 
+    def test_is_of_the_programs_as_they_are(self, told, a_program):
+        assert told() == [
+            f"{SCRIPT}:1: the code has changed since it was recorded: `tg book run 1`"
+        ]
+
     def test_is_true(self, told, committed, edit):
         edit(committed / "record.json", '"holds": true', '"holds": false')
         assert told() == [

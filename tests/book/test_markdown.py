@@ -239,6 +239,11 @@ def test_downloads_are_listed_before_the_pages_own_links(render):
     assert list(block.iter("p")) == []
 
 
+def test_a_gallery_offers_no_notebook(render, a_program):
+    (block,) = by_class(render("/// downloads | 01\n///"), "tg-downloads")
+    assert [text_of(a) for a in block.iter("a")] == ["Script", "Record (JSON)"]
+
+
 def test_a_block_may_stand_in_a_list(render):
     page = render("- item\n\n    /// text | 01.clock\n    ///\n\nafter")
     (item,) = page.iter("li")

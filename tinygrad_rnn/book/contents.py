@@ -2,7 +2,8 @@
 
 `chNN_name.py` makes `docs/chapters/NN-name/`, and `guide_name.py` makes `docs/name/`. The folder
 holds the page, `index.md`, and what the script recorded, `recorded/`. A script is known by its
-key: a chapter's two digits, a guide's name.
+key: a chapter's two digits, a guide's name. A guide may be a gallery: it runs the programs that lie
+in the folder of its name, `guide_gallery.py` those in `gallery/`.
 
 >>> SCRIPT.fullmatch("ch03_reverse_mode.py").groupdict()
 {'number': '03', 'chapter': 'reverse_mode', 'guide': None}
@@ -13,6 +14,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SCRIPT = re.compile(r"ch(?P<number>\d\d)_(?P<chapter>\w+)\.py|guide_(?P<guide>\w+)\.py")
+
+
+def programs_of(script: Path) -> list[Path]:
+    """The programs that a script runs: the modules in the folder of its name, if there is one."""
+    folder = script.with_name(script.stem.removeprefix("guide_"))
+    return sorted(path for path in folder.glob("*.py") if path.stem != "__init__")
+
+
+def code_of(script: Path) -> str:
+    """The text of a script and of the programs that it runs."""
+    return "\n".join(path.read_text("utf-8") for path in (script, *programs_of(script)))
 
 
 @dataclass(frozen=True)
@@ -38,6 +50,16 @@ class Entry:
     def recorded(self) -> Path:
         """The folder of the record."""
         return self.folder / "recorded"
+
+    @property
+    def programs(self) -> list[Path]:
+        """The programs that it runs and its page shows, if it is a gallery."""
+        return programs_of(self.script)
+
+    @property
+    def has_notebook(self) -> bool:
+        """Whether it becomes a notebook; a gallery's programs are files to copy instead."""
+        return not self.programs
 
     @property
     def notebook(self) -> str:

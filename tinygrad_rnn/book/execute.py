@@ -14,6 +14,7 @@ from hashlib import sha256
 from importlib import metadata
 from pathlib import Path
 
+from tinygrad_rnn.book.contents import code_of
 from tinygrad_rnn.book.record import Run
 from tinygrad_rnn.book.recorder import RECORDING, Recording
 
@@ -36,7 +37,7 @@ def execute(script: Path, recording: Recording, command: str) -> None:
         raise RuntimeError(f"{script.name} makes no Chapter, so there is nothing to record")
     record = recording.chapter.record
     record.command = command
-    record.fingerprint = fingerprint(script.read_text("utf-8"))
+    record.fingerprint = fingerprint(code_of(script))
     record.run = Run(
         seconds=round(time.perf_counter() - started, 1),
         peak_memory=peak_memory(),
@@ -46,9 +47,9 @@ def execute(script: Path, recording: Recording, command: str) -> None:
     record.write(recording.folder)
 
 
-def fingerprint(script: str) -> str:
-    """A checksum of a script's code; comments and prose may change without a new run."""
-    lines = (line.rstrip() for line in script.splitlines())
+def fingerprint(code: str) -> str:
+    """A checksum of code; comments and prose may change without a new run."""
+    lines = (line.rstrip() for line in code.splitlines())
     code = "\n".join(re.sub(r"\s+# \(\d+\)!?$", "", line) for line in lines if _is_code(line))
     return sha256(code.encode()).hexdigest()[:16]
 

@@ -39,7 +39,10 @@ def on_files(files: Files, /, *, config: MkDocsConfig, **_: Any) -> Files:
         folder = entry.folder.relative_to(book.docs).as_posix()
         script = entry.script.read_text("utf-8")
         add(files, config, f"{folder}/{entry.script.name}", script)
-        add(files, config, f"{folder}/{entry.notebook}", notebook(entry))
+        if entry.has_notebook:
+            add(files, config, f"{folder}/{entry.notebook}", notebook(entry))
+        for program in entry.programs:
+            add(files, config, f"{folder}/{program.name}", program.read_text("utf-8"))
     name, content = wheel(book.root)
     index = {"wheel": name, "sha256": sha256(content).hexdigest()}
     add(files, config, f"assets/wheels/{name}", content)

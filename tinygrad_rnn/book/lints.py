@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tinygrad_rnn.book.contents import BOOK, Book, Entry
+from tinygrad_rnn.book.contents import BOOK, Book, Entry, code_of
 from tinygrad_rnn.book.execute import fingerprint
 from tinygrad_rnn.book.reading import Page
 from tinygrad_rnn.book.record import Record
@@ -228,7 +228,7 @@ def shown_markers(book: Book, pages: list[Page]) -> Iterator[Fault]:
 def stale_record(entry: Entry, page: Page, pages: list[Page]) -> Iterator[Fault]:
     """A record speaks of the code that was run."""
     record = Record.read(entry.recorded)
-    if record.fingerprint != fingerprint(entry.script.read_text("utf-8")):
+    if record.fingerprint != fingerprint(code_of(entry.script)):
         message = f"the code has changed since it was recorded: `{entry.command}`"
         yield Fault(entry.script, 1, message)
 

@@ -231,7 +231,7 @@ class Derivation(Recorded):
 
 
 class Downloads(Recorded):
-    """`/// downloads | 05`: the script, the notebook and the record."""
+    """`/// downloads | 05`: the script, the notebook if there is one, and the record."""
 
     NAME = "downloads"
 
@@ -241,7 +241,7 @@ class Downloads(Recorded):
         block = add(parent, "div", class_="tg-downloads")
         files = {
             "Script": entry.script.name,
-            "Notebook": entry.notebook,
+            **({"Notebook": entry.notebook} if entry.has_notebook else {}),
             "Record (JSON)": "recorded/record.json",
         }
         items = add(block, "ul")

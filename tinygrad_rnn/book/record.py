@@ -74,11 +74,15 @@ class Table:
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure, in `NAME.svg`; its data, if it has any, in `NAME.json`."""
+    """A figure, in `NAME.svg`; its data, if it has any, in `NAME.json`.
+
+    An exact one must come out the same, byte for byte, drawn again from the data.
+    """
 
     alt: str
     caption: str
     bands: dict[str, Band]
+    exact: bool = True
 
 
 @dataclass(frozen=True)

@@ -239,6 +239,7 @@ class Chapter:
         data: figures.Data | None = None,
         band: GivenBand | Mapping[str, GivenBand] = None,
         digits: int = DIGITS,
+        exact: bool = True,
     ) -> None:
         """Record a figure and the data that it is drawn from.
 
@@ -251,13 +252,15 @@ class Chapter:
                 drawing that does not depend on any measurement.
             band: where a re-run's data must land; one for all, or one for each name.
             digits: significant digits that the data keep.
+            exact: whether a re-run must draw the same picture from the recorded data. Say False
+                of a picture that depends on a trained network and not on `data` alone.
         """
         self._admit(name, "figure")
         if not alt.strip() or not caption.strip():
             raise ValueError(f"figure {name!r} needs alt and caption: what it shows, what to see")
         frozen = figures.frozen(data or {}, digits)
         bands = _figure_bands(frozen, band, name) if data else {}
-        self.record.figures[name] = Figure(alt, caption, bands)
+        self.record.figures[name] = Figure(alt, caption, bands, exact)
         prefix = f"fig-{self.record.key}-{name}"
         print(f"figure {name}: {caption}")
         if self._recording is None:
