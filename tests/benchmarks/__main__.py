@@ -26,6 +26,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "rnn": ("layers", "RNN"),
     "cells": ("cells",),
     "training": ("training",),
+    "parts": ("training", "parts"),
     "generation": ("generation",),
     "roofline": ("roofline",),
     "first": ("first",),

@@ -20,18 +20,23 @@ RATE, LONGEST = 1e-3, 1.0
 Step = Callable[[], Any]  # one training step; returns the loss
 
 
-def group() -> Group:
-    """Both vocabularies; of each the whole step, the loss with its gradients, and clip and Adam."""
-    comparisons = [
-        *(
-            Comparison(f"vocabulary {V:,}", "PyTorch", "s/step", partial(measure, V), at_least=1.3)
-            for V in VOCABULARIES
-        ),
-        *(
-            Comparison(f"{part}, vocabulary {V:,}", "PyTorch", "s/step", partial(parts, V, part))
+def group(what: str = "whole") -> Group:
+    """Both vocabularies: the whole step; or its "parts", the loss with its gradients, and Adam."""
+    if what == "parts":
+        comparisons = [
+            Comparison(
+                f"{part}, vocabulary {V:,}",
+                *("PyTorch", "s/step"),
+                partial(parts, V, part),
+                at_least=1.0,
+            )
             for part in PARTS
             for V in VOCABULARIES
-        ),
+        ]
+        return Group(f"Parts of a training step (T {T}, B {B}, LSTM {H})", comparisons)
+    comparisons = [
+        Comparison(f"vocabulary {V:,}", "PyTorch", "s/step", partial(measure, V), at_least=1.3)
+        for V in VOCABULARIES
     ]
     title = (
         f"A training step (T {T}, B {B}, embedding {E}, LSTM {H}): forward, cross-entropy, "
