@@ -60,6 +60,8 @@ EXACT = {"exp": np.exp, "tanh": np.tanh, "sigmoid": exact_sigmoid, "erf": exact_
 ULPS_32 = {"exp": 1.1, "tanh": 2.6, "sigmoid": 2.5, "erf": 0.51}
 ULPS_64 = {"exp": 1.1, "tanh": 2.6, "sigmoid": 2.5, "erf": 1.5 + 1}
 
+TINY = np.finfo(np.float32).tiny  # the least normal number
+
 SOURCES = [exp_32, exp_64, tanh_32, tanh_64, sigmoid_32, sigmoid_64, erf_32, erf_64]
 
 SPECIAL = np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, 1e-40, -1e-40, 1e-45, 88.73, -103.9])
@@ -90,7 +92,15 @@ def ulps(got, x, exact):
 @pytest.mark.parametrize("name", LOOPS)
 def test_float32_is_within_its_error_over_every_exponent(name):
     x = sweep_32()
-    assert ulps(LOOPS[name](x), x, EXACT[name]) <= ULPS_32[name]
+    got = LOOPS[name](x)
+    if name == "sigmoid":  # may give 0 instead of a number that is not normal
+        with np.errstate(all="ignore"):
+            truth = EXACT[name](x.astype(np.float64))
+        small = truth < TINY
+        assert (got[small] >= 0).all()
+        assert (got[small] <= TINY).all()
+        x, got = x[~small], got[~small]
+    assert ulps(got, x, EXACT[name]) <= ULPS_32[name]
 
 
 @pytest.mark.skipif(
@@ -120,7 +130,8 @@ def test_special_values_come_out_as_they_should(name, dtype):
     with np.errstate(all="ignore"):
         expected = EXACT[name](x.astype(np.float64)).astype(dtype)
     got = LOOPS[name](x)
-    np.testing.assert_allclose(got, expected, rtol=4 * np.finfo(dtype).eps, atol=0)
+    atol = TINY if (name, dtype) == ("sigmoid", np.float32) else 0
+    np.testing.assert_allclose(got, expected, rtol=4 * np.finfo(dtype).eps, atol=atol)
     np.testing.assert_array_equal(np.signbit(got[1:]), np.signbit(expected[1:]))
 
 

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.compiler.planning import Plan, Weight
-from tinygrad_rnn.compiler.slicing import Array, Slice, Values, shares
+from tinygrad_rnn.compiler.slicing import Slice, shares
 from tinygrad_rnn.compiler.tracing import Sym
+from tinygrad_rnn.compiler.weights import Array, Values, add
 from tinygrad_rnn.engine import Operation
 from tinygrad_rnn.engine.backward import settled
 from tinygrad_rnn.kernels.compiling import jit
@@ -88,11 +89,6 @@ def add_grams(out: Array, factors: Sequence[tuple[Array, Array]], start: int, st
     add_one = compiled_grams(out.dtype.name) if compiled else add_gram
     for g, a in factors:
         add_one(g, a, out, start, stop)
-
-
-def add(found: Values, x: Sym, g: Any) -> None:
-    """Add a cotangent to what there is."""
-    found[x] = found[x] + g if x in found else g
 
 
 def grams(g: Array, a: Array, out: Array, start: int, stop: int) -> None:

@@ -54,7 +54,8 @@ class ScanReport:
         if not isinstance(plan, Plan):
             return f"{head}op by op, because {plan}"
         batch = "a single sequence" if plan.batch is None else f"a batch of {plan.batch}"
-        before = [str(line.op.name) for line, _ in plan.before]
+        lines = [*(line for line, _ in plan.before), *plan.ready]
+        before = [str(line.op.name) for line in lines]
         facts = {
             "before the loop": ", ".join(before) or "nothing",
             "forward, a step": spelled(operations(plan, backward=False)),

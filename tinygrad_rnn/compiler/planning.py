@@ -2,9 +2,9 @@ r"""Decide how a step becomes a loop: what leaves it, what it keeps, what it com
 
 A plan is made once for a program and a batch size. It has three parts:
 
-1. *Before the loop.* Lines that depend on nothing but weights run once, lines that depend on the
-   input but not on the carry run for all steps at once, and both as ordinary ops on tensors:
-   their gradients come by themselves.
+1. *Before the loop.* Lines that depend on the input but not on the carry run for all steps at once,
+   as ordinary ops on tensors: their gradients come by themselves. Lines that depend on nothing but
+   weights run once, on arrays; see `weights`.
 2. *The loop*, forward and, where gradients are wanted, backward: source that `emitting` writes.
 3. *After the loop*: gradients that are sums over all steps.
 
@@ -69,8 +69,9 @@ class Plan:
         batch: how many sequences; None where values have no batch.
         carries: values of the carry.
         frames: what the loop reads at every step, sequences of it;
-        fixed: and what it reads that stays the same.
-        before: lines to run before the loop; those with a function, for all steps at once.
+        fixed: and what stays the same that it is given.
+        before: lines to run on tensors before the loop; those with a function, for all steps.
+        ready: lines to run on arrays before the loop, from what is fixed to what the loop reads.
         loop: lines of one step.
         source: the module with the loops.
         forward: the arrays that the forward loop takes,
@@ -78,6 +79,7 @@ class Plan:
         weights: gradients of fixed matrices,
         sums: of other fixed values: the value, and the array of its sum over all steps.
         cotangents: of the carry, frames and outputs.
+        wanted: the values outside the loop that want gradients.
     """
 
     program: Program
@@ -87,6 +89,7 @@ class Plan:
     frames: list[Sym]
     fixed: list[Sym]
     before: list[tuple[Line, Lifted | None]]
+    ready: list[Line]
     loop: list[Line]
     source: str
     forward: list[Array]
@@ -94,22 +97,22 @@ class Plan:
     weights: list[Weight]
     sums: list[tuple[Sym, Sym, Array]]
     cotangents: Cotangents | None
+    wanted: set[Sym]
     lowering: Lowering
 
 
-def planned(program: Program, carries: int, wanted: Sequence[bool], recording: bool) -> Plan:
+def planned(program: Program, carries: int, wanted: Sequence[bool]) -> Plan:
     """A plan for a step, by sequences of a batch if it can be, for a single one otherwise.
 
     Args:
         program: of the step; inputs are the leaves of the carry, then those of a frame.
         carries: how many leaves the carry has.
         wanted: for each input, then for each captured value, whether it wants a gradient.
-        recording: whether gradients are recorded at all.
 
     Raises:
         UnsupportedError: saying why there is no loop for it.
     """
-    wishes = list(wanted) if recording else [False] * len(wanted)
+    wishes = list(wanted)
     leads = {x.shape[:1] for x in program.inputs[:carries]}
     lead = leads.pop() if len(leads) == 1 else ()
     batch = lead[0] if lead else None
@@ -173,9 +176,8 @@ def plan(program: Program, carries: int, wishes: list[bool], batch: int | None) 
         if all(g is None for g in (*cotangents.ends, *cotangents.outputs)):
             cotangents = None
     lowering = Lowering(program, kinds, batch)
-    return Writing(lowering, state, cotangents, {y for line in loop for y in line.targets}).plan(
-        lifts
-    )
+    forward = {y for line in loop for y in line.targets}
+    return Writing(lowering, state, cotangents, forward).plan(lifts, wants)
 
 
 def hoisted(
@@ -268,7 +270,7 @@ class Writing:
         self.weights: list[Weight] = []
         self.sums: list[tuple[Sym, Sym, Array]] = []
 
-    def plan(self, lifts: dict[Line, Lifted]) -> Plan:
+    def plan(self, lifts: dict[Line, Lifted], wanted: set[Sym]) -> Plan:
         """Write both loops, and say all that it takes to run them."""
         saved = self.saved() if self.cotangents else []
         forward = self.write_forward(saved)
@@ -292,14 +294,19 @@ class Writing:
             if a.role in ("fixed", "panels", "table")
         }
         fixed.update((weight.matrix, None) for weight in self.weights)
+        before = self.leading_outside(frames)
+        ready = [line for line in self.leading_outside(fixed) if line not in before]
+        read = [*fixed, *(x for line in ready for x in line.operands if isinstance(x, Sym))]
+        made = {y for line in ready for y in line.targets}
         return Plan(
             program=self.program,
             kinds=self.kinds,
             batch=self.lowering.batch,
             carries=self.state,
             frames=frames,
-            fixed=[*fixed],
-            before=self.needed_before([*frames, *fixed], lifts),
+            fixed=[x for x in dict.fromkeys(read) if x not in made],
+            before=[(line, lifts.get(line)) for line in before],
+            ready=ready,
             loop=[line for line in self.program.lines if line.targets[0] in self.made_forward],
             source=source + "\n",
             forward=list(forward.arrays.values()),
@@ -307,6 +314,7 @@ class Writing:
             weights=self.weights,
             sums=self.sums,
             cotangents=self.cotangents,
+            wanted=wanted,
             lowering=self.lowering,
         )
 
@@ -320,14 +328,12 @@ class Writing:
         """Whether a line is computed step by step."""
         return self.kinds[line.targets[0]] is Kind.STATE
 
-    def needed_before(
-        self, values: Iterable[Sym], lifts: dict[Line, Lifted]
-    ) -> list[tuple[Line, Lifted | None]]:
+    def leading_outside(self, values: Iterable[Sym]) -> list[Line]:
         """The lines outside the loop that lead to values, in order."""
         needed, lines = set(values), []
         for line in reversed(self.program.lines):
             if needed.intersection(line.targets):
-                lines.append((line, lifts.get(line)))
+                lines.append(line)
                 needed.update(x for x in line.operands if isinstance(x, Sym))
         return lines[::-1]
 

@@ -17,23 +17,15 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.compiler.collecting import add, add_carries, add_sums, products_of
+from tinygrad_rnn.compiler.collecting import add_carries, add_sums, products_of
 from tinygrad_rnn.compiler.emitting import Array as Slot
 from tinygrad_rnn.compiler.loading import loop_of
 from tinygrad_rnn.compiler.planning import Plan
-from tinygrad_rnn.compiler.slicing import (
-    Array,
-    Slice,
-    Values,
-    arrays_of,
-    block_of,
-    packed,
-    rows_of,
-    sliced,
-)
+from tinygrad_rnn.compiler.slicing import Slice, arrays_of, block_of, packed, rows_of, sliced
 from tinygrad_rnn.compiler.tracing import Sym
+from tinygrad_rnn.compiler.weights import Array, Values, add, make_ready, pull_back
 from tinygrad_rnn.engine import Operation, Tensor, modes
-from tinygrad_rnn.engine.backward import pull
+from tinygrad_rnn.engine.backward import Overwritten, pull
 from tinygrad_rnn.kernels.resources import side_by_side, take
 from tinygrad_rnn.kernels.transposed import to_features, to_rows
 from tinygrad_rnn.ops import stack, unbind
@@ -47,6 +39,8 @@ class Run:
     Attributes:
         names: of its inputs: the carry, frames, and fixed values.
         size: how many results it has: those of the carry, and the outputs.
+        values: of inputs, and of what is made of the fixed ones.
+        parts: the slices of the batch.
     """
 
     def __init__(self, plan: Plan, T: int, reverse: bool) -> None:
@@ -56,6 +50,7 @@ class Run:
         self.size = sum(map(len, plan.program.outputs))
         rows = sum(slot.rows for slot in plan.forward if slot.role not in ("panels", "table"))
         self.work = T * (plan.batch or 1) * rows
+        self.values: Values = {}
         self.parts: list[Slice] = []
 
     def forward(self, inputs: Sequence[Array], shown: list[Array]) -> Sequence[Task]:
@@ -67,6 +62,7 @@ class Run:
         """
         plan, T = self.plan, self.T
         values = dict(zip(self.names, inputs, strict=True))
+        make_ready(plan.ready, values)
         outputs = plan.program.outputs[1]
         shown += [self.sequence(x) for x in outputs]
         sequences: dict[Any, Array] = {
@@ -76,7 +72,7 @@ class Run:
         panels = packed(plan.forward, values)
         starts = [block_of(values[x], x, plan) for x in plan.carries]
         loop = loop_of(plan.source, "forward", plan.forward)
-        self.parts, tasks = sliced(plan, self.work), []
+        self.values, self.parts, tasks = values, sliced(plan, self.work), []
         for part in self.parts:
             arrays = arrays_of(plan.forward, part, T, sequences, panels, values)
             for slot, start in zip(carries(plan.forward), starts, strict=True):
@@ -93,25 +89,28 @@ class Run:
             for slot, end in zip(carries(plan.forward), last, strict=True):
                 to_rows(part.arrays[slot.name][self.T], end[part.span])
         if plan.backward is None:
-            self.parts = []
+            self.parts, self.values = [], {}
         shapes = [*(x.shape for x in ends), *((self.T, *x.shape) for x in outputs)]
         return [y.reshape(shape) for y, shape in zip([*last, *shown], shapes, strict=True)]
 
     def backward(
-        self, gs: Sequence[Any], inputs: Sequence[Array], found: Values, parts: list[Slice]
+        self, gs: Sequence[Any], inputs: Sequence[Any], found: Values, parts: list[Slice]
     ) -> Sequence[Task]:
         """The backward loops over slices.
 
         Args:
             gs: the cotangents of the results.
-            inputs: by `names`.
+            inputs: as `forward` got them, or what says that they were overwritten since.
             found: gets the cotangents of frames.
             parts: gets the slices, with what the loops keep of them.
         """
         plan, T, slots = self.plan, self.T, self.plan.backward
         if plan.cotangents is None or slots is None:
             return []  # nothing that is shown depends on what wants a gradient
-        values = dict(zip(self.names, inputs, strict=True))
+        values = self.values
+        if any(isinstance(x, Overwritten) for x in inputs):
+            values = dict(zip(self.names, inputs, strict=True))
+            make_ready(plan.ready, values)
         ends, outputs = gs[: len(plan.carries)], gs[len(plan.carries) :]
         read = {slot.holds for slot in slots if slot.role == "sequence"}
         sequences: dict[Any, Array] = {
@@ -168,13 +167,13 @@ class Runs:
         results = (run.results(ys) for run, ys in zip(self.runs, shown, strict=True))
         return tuple(itertools.chain.from_iterable(results))
 
-    def cotangents(self, gs: Sequence[Any], inputs: Sequence[Array]) -> list[Any]:
+    def cotangents(self, gs: Sequence[Any], inputs: Sequence[Any]) -> list[Any]:
         """The cotangents of the inputs, computed at the first question; None for zeros."""
         if self.seed is not gs:
             self.seed, self.found = gs, self.backward(gs, inputs)
         return self.found
 
-    def backward(self, gs: Sequence[Any], inputs: Sequence[Array]) -> list[Any]:
+    def backward(self, gs: Sequence[Any], inputs: Sequence[Any]) -> list[Any]:
         """The cotangents of the inputs."""
         found: list[Values] = [{} for _ in self.runs]
         parts: list[list[Slice]] = [[] for _ in self.runs]
@@ -196,6 +195,8 @@ class Runs:
         side_by_side(products)
         for cotangents, matrix, gradient in gradients:
             add(cotangents, matrix, gradient)
+        for run, cotangents, _ in each:
+            pull_back(run.plan.ready, run.values, cotangents, run.plan.wanted)
         return [
             cotangents.get(x)
             for run, cotangents in zip(self.runs, found, strict=True)
@@ -256,6 +257,8 @@ def scan_vjp(g: Any, y: Any, *inputs: Any, i: int, runs: Runs) -> Any:
 def unrolled(run: Run, inputs: Sequence[Any]) -> list[Tensor]:
     """The last carry and the outputs, op by op."""
     plan, values = run.plan, dict(zip(run.names, inputs, strict=True))
+    for line in plan.ready:
+        line.run(values)
     ends, outputs = plan.program.outputs
     steps = {x: unbind(values[x]) for x in plan.frames}
     carry = list(inputs[: len(plan.carries)])

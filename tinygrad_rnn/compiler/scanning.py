@@ -7,16 +7,19 @@ direction) is the loop's business, so a cell never has to know of it. The loop r
 where that pays and can be done, and op by op otherwise, with the same values and gradients.
 """
 
+import functools
 import sys
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from tinygrad_rnn.compiler.lowering import UnsupportedError
+from tinygrad_rnn.compiler.preparing import Prepared
 from tinygrad_rnn.compiler.running import LOOP, Run, Runs
-from tinygrad_rnn.compiler.stepping import Traced, traced_scan
+from tinygrad_rnn.compiler.stepping import Stepping
 from tinygrad_rnn.compiler.unrolling import (
     Nest,
     Step,
@@ -91,18 +94,21 @@ class Scan:
         lengths: how many steps each sequence has, or None for all.
         reset: where the carry is `init` again, (T, B), or None for nowhere.
         reverse: whether to run from the last step to the first.
-        project: what of a step does not read the carry: maps a frame, or a sequence of frames.
+        project: what of an owner's step does not read the carry: maps a frame, or all of them.
             Compiled, it is a part of the step, and planning decides how much of it leaves the
             loop. Op by op, it is made for all time steps at once.
+        owner: the cell that `step` and `project` take before their other arguments, if they do. It
+            is then traced only once for all cells that are alike; see `likeness`.
     """
 
-    step: Step
+    step: Callable[..., tuple[Nest, Nest]]
     init: Nest
     xs: Nest
     lengths: Any = None
     reset: Any = None
     reverse: bool = False
-    project: Callable[[Nest], Nest] | None = None
+    project: Callable[..., Nest] | None = None
+    owner: Any = None
 
 
 def scans(several: Sequence[Scan]) -> list[tuple[Nest, Nest]]:
@@ -120,20 +126,22 @@ def scans(several: Sequence[Scan]) -> list[tuple[Nest, Nest]]:
         (tensor([1., 3., 6.]), tensor([6., 5., 3.]))
     """
     found: list[Any] = [None] * len(several)
-    ready: list[tuple[int, Traced, Run, tuple[Any, ...]]] = []
+    ready: list[tuple[int, Prepared, Run, tuple[Any, ...]]] = []
     for k, each in enumerate(several):
         T = time_steps(each.xs)
         alive = None if each.lengths is None else alive_masks(each.lengths, T)
         fresh = None if each.reset is None else reset_masks(each.reset, T)
-        traced = None
+        prepared = None
+        whole = whole_step(each.step, each.project)
         try:
-            traced = traced_scan(whole_step(each), each.init, each.xs, alive, fresh)
-            ready.append((k, traced, *traced.prepared(traced.plan(), each.reverse)))
+            prepared = Prepared(Stepping(whole, each.init, each.xs, alive, fresh, each.owner))
+            ready.append((k, prepared, *prepared.run(each.reverse)))
         except UnsupportedError as reason:
-            xs = each.project(each.xs) if each.project else each.xs
-            found[k] = unroll(each.step, each.init, xs, alive, fresh, each.reverse)
+            step = each.step if each.owner is None else partial(each.step, each.owner)
+            xs = each.project(each.owner, each.xs) if each.project else each.xs
+            found[k] = unroll(step, each.init, xs, alive, fresh, each.reverse)
             if listener.get() is not None:
-                listener.get()(traced.program if traced else None, reason, T)
+                listener.get()(prepared.trace.program if prepared else None, reason, T)
             elif reason.matters:
                 warnings.warn(f"scan runs op by op: {reason}", RuntimeWarning, stacklevel=3)
     if ready:
@@ -142,15 +150,18 @@ def scans(several: Sequence[Scan]) -> list[tuple[Nest, Nest]]:
         results = Tensor.apply(LOOP, tuple(inputs), {"runs": runs})
         note_caller(results)
         parts = runs.results_of(results)
-        for (k, traced, _, _), part in zip(ready, parts, strict=True):
-            found[k] = traced.shaped(part)
+        for (k, prepared, _, _), part in zip(ready, parts, strict=True):
+            found[k] = prepared.shaped(part)
     return found
 
 
-def whole_step(each: Scan) -> Step:
+@functools.lru_cache(maxsize=64)
+def whole_step(step: Callable[..., Any], project: Callable[..., Nest] | None) -> Callable[..., Any]:
     """The step with the projection as its part."""
-    step, project = each.step, each.project
-    return step if project is None else lambda carry, x: step(carry, project(x))
+    if project is None:
+        return step
+
+    return lambda owner, carry, x: step(owner, carry, project(owner, x))
 
 
 def note_caller(results: Sequence[Tensor]) -> None:

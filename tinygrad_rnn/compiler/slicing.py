@@ -7,17 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tinygrad_rnn.compiler.emitting import Array as Slot
 from tinygrad_rnn.compiler.planning import Plan
 from tinygrad_rnn.compiler.tracing import Sym
+from tinygrad_rnn.compiler.weights import Array, Values, parts_of
 from tinygrad_rnn.engine import Carrier
-from tinygrad_rnn.kernels.packed import pack, panels_shape
+from tinygrad_rnn.kernels.packed import pack_parts, panels_shape
 from tinygrad_rnn.kernels.resources import get_num_threads, take
-
-Array = NDArray[Any]
-Values = dict[Sym, Any]
 
 LANES = 8  # a slice is not made narrower than a vector
 CACHED = 1 << 18  # and not so wide that a block of a step leaves the second cache, in bytes
@@ -77,14 +74,13 @@ def packed(slots: Sequence[Slot], values: Values) -> dict[Any, Array]:
     panels = {}
     for slot in slots:
         if slot.role == "table":
-            panels[slot.holds] = np.ascontiguousarray(data(values[slot.holds[0]]))
+            panels[slot.holds] = np.ascontiguousarray(values[slot.holds[0]])
         if slot.role == "panels":
             x, left = slot.holds
-            matrix = np.asarray(data(values[x]))
-            matrix = matrix if left else matrix.T
+            matrix = values[x] if left else values[x].T
             M, K = matrix.shape
-            out = take(panels_shape(M, K, matrix.dtype), matrix.dtype)
-            panels[slot.holds] = pack(matrix, out)
+            panels[slot.holds] = out = take(panels_shape(M, K, matrix.dtype), matrix.dtype)
+            pack_parts(parts_of(matrix), out, M)
     return panels
 
 

@@ -14,14 +14,16 @@ function    float32              float64
 `erf`       0.51 ulp             1.5 ulp
 ==========  ===================  ===================
 
-of the true value. The tests sweep them; `tests/kernels/fit_coefficients.py` computes the
+of the true value; where that is below the normal numbers, the float32 `sigmoid` may give 0. The
+tests sweep them; `tests/kernels/fit_coefficients.py` computes the
 coefficients, each set by Remez exchange.
 
 The exponential is reduced by $x = k \ln 2 + r$ with $|r| \le \tfrac12 \ln 2$, where $\ln 2$ is
 taken in two parts so that nothing is lost in the difference (Cody and Waite, *Software Manual for
 the Elementary Functions*, 1980, chapter 6). Then $e^x = 2^k e^r$ and
 $e^r - 1 = r + r^2 q(r)$. The nearest integer comes from adding $1.5 \cdot 2^{23}$, which pushes
-the fraction out of a float32 and leaves $k$ in its last bits, ready to become an exponent.
+the fraction out of a float32 and leaves $k$ in its last bits. Shifted up by 23 places they are an
+exponent, and all other bits are gone.
 """
 
 from typing import Any
@@ -45,6 +47,7 @@ ROUNDER_32, ROUNDER = F32(1.5 * 2**23), 1.5 * 2**52
 ROUNDER_BITS_32, ROUNDER_BITS = 0x4B400000, 0x4338000000000000
 EXP_HIGHEST_32, EXP_LOWEST_32 = F32(89), F32(-105)  # from here on infinity and 0
 EXP_HIGHEST, EXP_LOWEST = 710.0, -746.0
+SIGMOID_LOWEST_32, SIGMOID_HIGHEST_32 = F32(-89), F32(87)  # from here on 0 and 1
 TANH_IS_ONE_32, TANH_IS_ONE = F32(9.02), 19.07
 
 # Polynomials, lowest power first: q in e^r - 1 = r + r^2 q(r), for |r| <= ln(2)/2; n in
@@ -115,7 +118,10 @@ def horner(x: Any, coefficients: tuple[Any, ...]) -> Any:
 
 @inlined()
 def power_of_two_32(k: Any) -> Any:
-    """The float32 with exponent `k`, for `k` from -126 to 127."""
+    """The float32 with exponent `k`, for `k` from -126 to 127, and infinity for 128.
+
+    Only the last nine bits of `k` count.
+    """
     return np.int32((k + 127) << 23).view(np.float32)
 
 
@@ -127,11 +133,11 @@ def power_of_two(k: Any) -> Any:
 
 @inlined()
 def reduced_32(x: Any) -> Any:
-    r"""$k$ and $e^r - 1$ for $x = k \ln 2 + r$."""
+    r"""Bits that end in those of $k$, and $e^r - 1$, for $x = k \ln 2 + r$."""
     shifted = F32(x * LOG2_E_32 + ROUNDER_32)
     k = shifted - ROUNDER_32
     r = x - k * LN2_HIGH_32 - k * LN2_LOW_32
-    return shifted.view(np.int32) - ROUNDER_BITS_32, r + r * r * horner(r, EXPM1_32)
+    return shifted.view(np.int32), r + r * r * horner(r, EXPM1_32)
 
 
 @inlined()
@@ -153,8 +159,9 @@ def exp_32(x: Any) -> Any:
     """The scale is applied in two halves, so that the result may be subnormal."""
     x = EXP_HIGHEST_32 if x > EXP_HIGHEST_32 else x
     x = EXP_LOWEST_32 if x < EXP_LOWEST_32 else x
-    k, expm1_r = reduced_32(x)
-    half = k >> 1
+    bits, expm1_r = reduced_32(x)
+    k = np.int32(bits - ROUNDER_BITS_32)  # Numba's integers are wide, unless told
+    half = np.int32(k >> 1)
     return (expm1_r + ONE_32) * power_of_two_32(half) * power_of_two_32(k - half)
 
 
@@ -182,8 +189,8 @@ def tanh_32(x: Any) -> Any:
     """
     a = abs(x)
     a = TANH_IS_ONE_32 if a > TANH_IS_ONE_32 else a
-    k, expm1_r = reduced_32(a + a)
-    scale = power_of_two_32(k)
+    bits, expm1_r = reduced_32(a + a)
+    scale = power_of_two_32(bits)
     e = scale * expm1_r + (scale - ONE_32)
     return np.copysign(e / (e + TWO_32), x)
 
@@ -215,9 +222,11 @@ def sigmoid(x: Any, /) -> Any:
 
 @inlined(sigmoid, "float32")
 def sigmoid_32(x: Any) -> Any:
-    """As in the reference."""
-    e = exp(-abs(x))
-    return (e if x < 0 else ONE_32) / (ONE_32 + e)
+    r"""$1/(1 + e^{-x})$ as it stands: an infinite $e^{-x}$ makes it 0."""
+    x = SIGMOID_LOWEST_32 if x < SIGMOID_LOWEST_32 else x
+    x = SIGMOID_HIGHEST_32 if x > SIGMOID_HIGHEST_32 else x
+    bits, expm1_r = reduced_32(-x)
+    return ONE_32 / (ONE_32 + (expm1_r + ONE_32) * power_of_two_32(bits))
 
 
 @inlined(sigmoid, "float64")

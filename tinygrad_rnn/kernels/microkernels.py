@@ -13,7 +13,7 @@ from tinygrad_rnn.kernels.compiling import MachineCode, machine_code
 from tinygrad_rnn.kernels.instructions import Pointer, ahead, call, copy, narrow, quad, wide
 from tinygrad_rnn.kernels.tiles import Tile, tile_here
 
-DEEP = 256  # so many columns of a panel stay in the first cache, with their part of x
+DEEP = 384  # so many columns of a panel stay in the first cache, with their part of x
 SPAN = 256  # `accumulate` takes so many pairs of columns at once,
 HIGH, BROAD = 96, 320  # so many rows of the result and at most so many of its columns
 
@@ -67,10 +67,12 @@ def multiply_by(tile: Tile, dtype: str) -> MachineCode:
         K: int,
         add: bool,
     ) -> None:
+        passes = max(1, -(-K // DEEP))
+        depth = -(-K // passes)  # all passes alike: one more column must not cost one more pass
         for m in range(0, M, panel):
             high = min(panel, M - m)
-            for k in range(0, K, DEEP):
-                deep, more = min(DEEP, K - k), add or k > 0
+            for k in range(0, K, depth):
+                deep, more = min(depth, K - k), add or k > 0
                 p_k = ahead(p, m * p_columns + k * panel)
                 x_j, c_j = ahead(x, k * x_step), ahead(c, m * c_step)
                 left = N
@@ -191,7 +193,7 @@ def accumulate_by(tile: Tile, dtype: str) -> MachineCode:
     ) -> None:
         most, widest = max(1, SPAN // b), min(b, SPAN)
         passes = max(1, -(-K // BROAD))
-        broad = -(-K // passes)  # all passes alike: one more column must not cost one more pass
+        broad = -(-K // passes)
         for k in range(0, K, broad):
             k_stop = min(K, k + broad)
             for t in range(0, T, most):

@@ -32,7 +32,7 @@ gain is that nothing need be rearranged beforehand.
 """
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -41,11 +41,12 @@ from numpy.typing import DTypeLike, NDArray
 from tinygrad_rnn.kernels.compiling import jit, overloaded
 from tinygrad_rnn.kernels.dispatch import current_backend
 from tinygrad_rnn.kernels.tiles import tile_here
-from tinygrad_rnn.kernels.transposed import to_features
+from tinygrad_rnn.kernels.transposed import transposing
 
 Array = NDArray[Any]
 
 LINE = 64  # bytes in a line of the processor's cache
+PAGES = 32  # columns that `to_panels` goes over at once: as many pages of memory at most
 
 GRAM_MISFIT = "g, a and out do not fit: (T, M * b) and (T, K * b) give (M, K)"
 MISFIT = "the panels, x and c do not fit: (M, K) times (K, b) is (M, b)"
@@ -85,33 +86,54 @@ def pack(a: Array, out: Array | None = None) -> Array:
         >>> panels.shape == panels_shape(5, 3, float)
         True
     """
-    M, K = a.shape
-    panels = aligned(panels_shape(M, K, a.dtype), a.dtype) if out is None else out
-    rows = panels.shape[2]
-    whole = M // rows
-    slabs = a[: whole * rows].reshape(whole, rows, K)
-    flat = panels[:whole].reshape(whole, K * rows)
-    loops_suit = a.size >= 4096 and a.strides[1] == a.itemsize and current_backend() == "numba"
-    (compiled_slabs_to_panels(a.dtype.name) if loops_suit else slabs_to_panels)(slabs, flat)
-    if whole < len(panels):
-        panels[whole, :, : M - whole * rows] = a[whole * rows :].T
-        panels[whole, :, M - whole * rows :] = 0
+    panels = aligned(panels_shape(*a.shape, a.dtype), a.dtype) if out is None else out
+    pack_parts([(0, 0, a)], panels, len(a))
     return panels
 
 
-def slabs_to_panels(slabs: Array, panels: Array) -> None:
-    """A panel holds its rows of the matrix feature by feature."""
-    to_features(slabs, panels)
+def pack_parts(parts: Sequence[tuple[int, int, Array]], panels: Array, M: int) -> None:
+    """Cut a matrix that is made of several into panels, without putting it together.
+
+    Args:
+        parts: Matrices, each with its first row and column in the whole, which they cover.
+        panels: Where to.
+        M: How many rows the whole has.
+
+    Example:
+        >>> a, b = np.ones((5, 2)), np.zeros((5, 1))
+        >>> panels = np.empty(panels_shape(5, 3, float))
+        >>> pack_parts([(0, 0, a), (0, 2, b)], panels, 5)
+        >>> bool((panels == pack(np.hstack([a, b]))).all())
+        True
+    """
+    compiled = current_backend() == "numba"
+    for row, column, a in parts:
+        loop_suits = compiled and a.size >= 4096 and a.itemsize in a.strides
+        (compiled_to_panels(a.dtype.name) if loop_suits else to_panels)(a, panels, row, column)
+    left_over = M % panels.shape[2]
+    if left_over:
+        panels[-1, :, left_over:] = 0
+
+
+def to_panels(a: Array, panels: Array, row: int, column: int) -> None:
+    """Write a matrix, whose rows or columns are contiguous, as a part of panels."""
+    place, rows = np.arange(row, row + len(a)), panels.shape[2]
+    panels[place // rows, column : column + a.shape[1], place % rows] = a
 
 
 @functools.cache
-def compiled_slabs_to_panels(dtype: str) -> Callable[..., None]:
+def compiled_to_panels(dtype: str) -> Callable[..., None]:
     """The same in Numba's hands."""
     from numba import types
 
     kind = getattr(types, dtype)
-    slabs, panels = types.Array(kind, 3, "A"), types.Array(kind, 2, "C")
-    return jit(slabs_to_panels, signature=types.void(slabs, panels))
+    matrix, panels = types.Array(kind, 2, "A"), types.Array(kind, 3, "C")
+    return jit(part_to_panels, signature=types.void(matrix, panels, types.int64, types.int64))
+
+
+def part_to_panels(a: Array, panels: Array, row: int, column: int) -> None:
+    """What of `to_panels` Numba compiles."""
+    to_panels(a, panels, row, column)
 
 
 def product(panels: Array, x: Array, c: Array) -> None:
@@ -190,6 +212,35 @@ def _product(panels: Any, x: Any, c: Any) -> Callable[..., None]:
             raise ValueError(MISFIT)
         p, x_0, c_0 = address(panels, 0), address(x, 0), address(c, 0)
         call(multiply, p, K, x_0, b, across, c_0, b, M, b, K, False)
+
+    return compiled
+
+
+@overloaded(to_panels, link=transposing)
+def _to_panels(a: Any, panels: Any, row: Any, column: Any) -> Callable[..., None]:
+    """A few columns at a time, else there are more pages of memory than a processor knows by heart.
+
+    Rows that are contiguous are transposed, columns copied.
+    """
+    from tinygrad_rnn.kernels.instructions import address, ahead, call, copy
+
+    transpose = transposing(str(a.dtype))
+
+    def compiled(a: Array, panels: Array, row: int, column: int) -> None:
+        (M, N), (_, K, rows) = a.shape, panels.shape
+        down, across = a.strides[0] // a.itemsize, a.strides[1] // a.itemsize
+        for k in range(0, N, PAGES):
+            deep = min(PAGES, N - k)
+            for p in range(row // rows, (row + M - 1) // rows + 1):
+                first, last = max(row, p * rows), min(row + M, (p + 1) * rows)
+                src = ahead(address(a, 0), (first - row) * down + k * across)
+                dst = ahead(address(panels, 0), (p * K + column + k) * rows + first - p * rows)
+                if across == 1:
+                    call(transpose, src, down, dst, rows, last - first, deep)
+                else:
+                    for j in range(deep):
+                        for r in range(last - first):
+                            copy(ahead(src, j * across + r), ahead(dst, j * rows + r))
 
     return compiled
 

@@ -148,8 +148,7 @@ class Cell(Module):
         if reverse and reset is not None:
             reset = np.concatenate([reset[1:], np.zeros_like(reset[:1])])
         xs = x, self.noise(*x.shape[:-1])
-        project = lambda x: self.project(x[0], *x[1])  # noqa: E731
-        return Scan(self.recur, carry, xs, lengths, reset, reverse, project)
+        return Scan(recurred, carry, xs, lengths, reset, reverse, projected, self)
 
     def forward(self, input: Any, hx: Carry = None) -> Carry:
         """One step from `hx`, or from the initial carry; returns the new carry.
@@ -186,6 +185,17 @@ class Cell(Module):
         for part, like in zip(leaves(carry), leaves(start), strict=True):
             check_dtype(type(self).__name__, part, like, "hx")
         return carry
+
+
+def recurred(cell: Cell, carry: Carry, x: Any) -> tuple[Carry, Any]:
+    """`recur` as a function of the cell, which loops trace with symbols for its tensors."""
+    return cell.recur(carry, x)
+
+
+def projected(cell: Cell, x: Any) -> Any:
+    """`project` as a function of the cell; `x` is the input and what was drawn."""
+    frames, noise = x
+    return cell.project(frames, *noise)
 
 
 class AffineCell(Cell):
