@@ -21,10 +21,10 @@ from tinygrad_rnn.kernels.transposed import to_rows
 
 
 def add_carries(plan: Plan, parts: Sequence[Slice], found: Values) -> None:
-    """The cotangents of the initial carry."""
+    """The cotangents of the initial carry, of those leaves that want one."""
     for slot in plan.backward or ():
-        if slot.role == "returning":
-            x = plan.carries[slot.holds]
+        x = plan.carries[slot.holds] if slot.role == "returning" else None
+        if x in plan.wanted:
             g = take((plan.batch or 1, slot.rows), slot.dtype)
             for part in parts:
                 to_rows(part.arrays[slot.name][1], g[part.span])
@@ -86,7 +86,7 @@ def factors_of(weight: Weight, M: int, K: int, part: Slice, T: int) -> tuple[Arr
 def add_grams(out: Array, factors: Sequence[tuple[Array, Array]], start: int, stop: int) -> None:
     """Add the products of all slices to rows of a gradient."""
     compiled = current_backend() == "numba"
-    add_one = compiled_grams(out.dtype.name) if compiled else add_gram
+    add_one = compiled_grams(out.dtype) if compiled else add_gram
     for g, a in factors:
         add_one(g, a, out, start, stop)
 
@@ -97,10 +97,10 @@ def grams(g: Array, a: Array, out: Array, start: int, stop: int) -> None:
 
 
 @functools.cache
-def compiled_grams(dtype: str) -> Any:
+def compiled_grams(dtype: "np.dtype[Any]") -> Any:
     """`add_gram`, compiled for a dtype and any distance between rows."""
     from numba import types
 
-    kind = getattr(types, dtype)
+    kind = getattr(types, dtype.name)
     factor, out = types.Array(kind, 2, "A"), types.Array(kind, 2, "C")
     return jit(grams, signature=types.void(factor, factor, out, types.int64, types.int64))

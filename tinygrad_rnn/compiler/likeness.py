@@ -98,7 +98,7 @@ def plain(x: Any) -> Hashable:
 
 
 def with_tensors(x: Any, new: Mapping[int, Any]) -> Any:
-    """A copy of a cell, or of an attribute, with other tensors, by the `id` of what they replace."""
+    """A copy of a cell, or an attribute, with other tensors, by the `id` of what they replace."""
     if isinstance(x, NUMBERS):
         return new[id(x)]
     if isinstance(x, tuple):

@@ -12,9 +12,10 @@ The backward loop needs values of the forward loop. What is costly to compute is
 products and choices are computed again from what is kept, which costs less than reading them.
 """
 
+import itertools
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from tinygrad_rnn.compiler.differentiating import Cotangents, differentiated
@@ -35,7 +36,8 @@ from tinygrad_rnn.compiler.simplifying import Kind, Kinds, Rewriting, kinds_of, 
 from tinygrad_rnn.compiler.tracing import Line, Program, Sym
 from tinygrad_rnn.ops import matmul
 
-NARROW = 8  # products with fewer sequences than a vector has lanes wait for all steps' frames
+NARROW = 8  # products with fewer sequences than a vector has lanes wait for all steps' frames,
+SMALL = 1 << 15  # unless their matrices have so few numbers that they stay in the cache anyway
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,7 @@ class Plan:
         sums: of other fixed values: the value, and the array of its sum over all steps.
         cotangents: of the carry, frames and outputs.
         wanted: the values outside the loop that want gradients.
+        number: no other plan of this process has it.
     """
 
     program: Program
@@ -99,6 +102,7 @@ class Plan:
     cotangents: Cotangents | None
     wanted: set[Sym]
     lowering: Lowering
+    number: int = field(default_factory=itertools.count().__next__)
 
 
 def planned(program: Program, carries: int, wanted: Sequence[bool]) -> Plan:
@@ -117,13 +121,13 @@ def planned(program: Program, carries: int, wanted: Sequence[bool]) -> Plan:
     lead = leads.pop() if len(leads) == 1 else ()
     batch = lead[0] if lead else None
     if batch is None:
-        return plan(simplified(program, carries, True), carries, wishes, None)
+        return plan(simplified(program, carries, True), carries, wishes, None, True)
     try:
-        together = aligned(program, carries, batch)
-        return plan(simplified(together, carries, batch < NARROW), carries, wishes, batch)
+        together, apart = aligned(program, carries, batch), waiting(program, carries, batch)
+        return plan(simplified(together, carries, apart), carries, wishes, batch, apart)
     except UnsupportedError as by_sequence:
         try:
-            return plan(simplified(program, carries, True), carries, wishes, None)
+            return plan(simplified(program, carries, True), carries, wishes, None, True)
         except UnsupportedError:
             raise by_sequence from None
 
@@ -151,10 +155,22 @@ def aligned(program: Program, carries: int, batch: int) -> Program:
     return rewriting.finished()
 
 
-def plan(program: Program, carries: int, wishes: list[bool], batch: int | None) -> Plan:
-    """A plan for sequences of a batch, or for one."""
+def waiting(program: Program, carries: int, batch: int) -> bool:
+    """Whether products with frames are better done for all steps at once, apart from the loop."""
+    if batch >= NARROW:
+        return False
+    kinds = kinds_of(program, program.inputs[:carries], program.inputs[carries:])
+    products = [line.operands for line in program.lines if line.op is matmul]
+    numbers = sum(w.size for x, w in products if kinds[x] is Kind.FRAME and kinds[w] is Kind.FIXED)
+    return not 0 < numbers <= SMALL
+
+
+def plan(
+    program: Program, carries: int, wishes: list[bool], batch: int | None, apart: bool
+) -> Plan:
+    """A plan for sequences of a batch, or for one; products with frames in the loop or apart."""
     state, frames = program.inputs[:carries], program.inputs[carries:]
-    kinds, lifts = hoisted(program, state, frames, batch)
+    kinds, lifts = hoisted(program, state, frames, batch, apart)
     ends, outputs = program.outputs
     for x in (*ends, *outputs):
         if not isinstance(x, Sym):
@@ -181,7 +197,7 @@ def plan(program: Program, carries: int, wishes: list[bool], batch: int | None) 
 
 
 def hoisted(
-    program: Program, state: list[Sym], frames: list[Sym], batch: int | None
+    program: Program, state: list[Sym], frames: list[Sym], batch: int | None, apart: bool
 ) -> tuple[Kinds, dict[Line, Lifted]]:
     """The kinds of all values, and for lines that are to run for all steps at once, how.
 
@@ -189,7 +205,7 @@ def hoisted(
     sequence in memory, elementwise lines and moves, stays in it.
     """
     kinds = kinds_of(program, state, frames)
-    stays = staying(program, kinds, batch)
+    stays = staying(program, kinds, batch, apart)
     lifts: dict[Line, Lifted] = {}
     for line in program.lines:
         of = [kinds[x] for x in line.operands if isinstance(x, Sym)]
@@ -207,14 +223,15 @@ def hoisted(
     return kinds, lifts
 
 
-def staying(program: Program, kinds: Kinds, batch: int | None) -> set[Line]:
+def staying(program: Program, kinds: Kinds, batch: int | None, apart: bool) -> set[Line]:
     """Lines of frames that only the loop needs, and does as well."""
     stays: set[Line] = set()
     outside: set[Sym] = set()
     for line in reversed(program.lines):
         if kinds[line.targets[0]] is not Kind.FRAME:
             continue
-        simple = line.op.kernel is not None or line.op.name in MOVES or weighs(line, kinds, batch)
+        simple = line.op.kernel is not None or line.op.name in MOVES
+        simple = simple or (not apart and weighs(line, kinds))
         values = [x for x in line.operands if isinstance(x, Sym) and kinds[x] is Kind.FRAME]
         fits = batch is None or all(
             x.shape[:1] == (batch,) and (line.op.kernel is None or x.ndim == line.targets[0].ndim)
@@ -227,9 +244,9 @@ def staying(program: Program, kinds: Kinds, batch: int | None) -> set[Line]:
     return stays
 
 
-def weighs(line: Line, kinds: Kinds, batch: int | None) -> bool:
-    """Whether a line is a product with a fixed matrix that is as fast at every step."""
-    if line.op is not matmul or batch is None or batch < NARROW:
+def weighs(line: Line, kinds: Kinds) -> bool:
+    """Whether a line is a product with a fixed matrix."""
+    if line.op is not matmul:
         return False
     w = line.operands[1]
     return kinds[w] is Kind.FIXED and w.ndim == 2

@@ -9,7 +9,7 @@ from tinygrad_rnn.compiler.lowering import UnsupportedError
 from tinygrad_rnn.compiler.planning import Plan, planned
 from tinygrad_rnn.compiler.running import Run
 from tinygrad_rnn.compiler.stepping import Stepping, Trace, program_key
-from tinygrad_rnn.compiler.tracing import Program, Sym
+from tinygrad_rnn.compiler.tracing import Sym
 from tinygrad_rnn.compiler.unrolling import Nest
 from tinygrad_rnn.compiler.ways import listener, way
 from tinygrad_rnn.engine import Tensor, modes

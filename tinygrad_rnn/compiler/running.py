@@ -11,7 +11,6 @@ to be differentiated again, from the same steps unrolled op by op.
 
 import itertools
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -21,7 +20,15 @@ from tinygrad_rnn.compiler.collecting import add_carries, add_sums, products_of
 from tinygrad_rnn.compiler.emitting import Array as Slot
 from tinygrad_rnn.compiler.loading import loop_of
 from tinygrad_rnn.compiler.planning import Plan
-from tinygrad_rnn.compiler.slicing import Slice, arrays_of, block_of, packed, rows_of, sliced
+from tinygrad_rnn.compiler.slicing import (
+    Slice,
+    arrays_of,
+    block_of,
+    give_back,
+    packed,
+    rows_of,
+    sliced,
+)
 from tinygrad_rnn.compiler.tracing import Sym
 from tinygrad_rnn.compiler.weights import Array, Values, add, make_ready, pull_back
 from tinygrad_rnn.engine import Operation, Tensor, modes
@@ -40,7 +47,8 @@ class Run:
         names: of its inputs: the carry, frames, and fixed values.
         size: how many results it has: those of the carry, and the outputs.
         values: of inputs, and of what is made of the fixed ones.
-        parts: the slices of the batch.
+        parts: the slices of the batch,
+        busy: and whether a loop may still be at work on them, if only because it was interrupted.
     """
 
     def __init__(self, plan: Plan, T: int, reverse: bool) -> None:
@@ -52,6 +60,7 @@ class Run:
         self.work = T * (plan.batch or 1) * rows
         self.values: Values = {}
         self.parts: list[Slice] = []
+        self.busy = False
 
     def forward(self, inputs: Sequence[Array], shown: list[Array]) -> Sequence[Task]:
         """The loops over slices.
@@ -72,7 +81,8 @@ class Run:
         panels = packed(plan.forward, values)
         starts = [block_of(values[x], x, plan) for x in plan.carries]
         loop = loop_of(plan.source, "forward", plan.forward)
-        self.values, self.parts, tasks = values, sliced(plan, self.work), []
+        self.values, self.parts, tasks = values, sliced(plan, T, self.work), []
+        self.busy = True
         for part in self.parts:
             arrays = arrays_of(plan.forward, part, T, sequences, panels, values)
             for slot, start in zip(carries(plan.forward), starts, strict=True):
@@ -88,21 +98,28 @@ class Run:
         for part in self.parts:
             for slot, end in zip(carries(plan.forward), last, strict=True):
                 to_rows(part.arrays[slot.name][self.T], end[part.span])
+        self.busy = False
         if plan.backward is None:
-            self.parts, self.values = [], {}
+            self.finish()
         shapes = [*(x.shape for x in ends), *((self.T, *x.shape) for x in outputs)]
         return [y.reshape(shape) for y, shape in zip([*last, *shown], shapes, strict=True)]
 
-    def backward(
-        self, gs: Sequence[Any], inputs: Sequence[Any], found: Values, parts: list[Slice]
-    ) -> Sequence[Task]:
+    def finish(self) -> None:
+        """Let go of what was kept for the backward loop."""
+        if not self.busy:
+            give_back(self.plan, self.T, self.parts)
+        self.parts, self.values = [], {}
+
+    def __del__(self) -> None:
+        self.finish()
+
+    def backward(self, gs: Sequence[Any], inputs: Sequence[Any], found: Values) -> Sequence[Task]:
         """The backward loops over slices.
 
         Args:
             gs: the cotangents of the results.
             inputs: as `forward` got them, or what says that they were overwritten since.
             found: gets the cotangents of frames.
-            parts: gets the slices, with what the loops keep of them.
         """
         plan, T, slots = self.plan, self.T, self.plan.backward
         if plan.cotangents is None or slots is None:
@@ -124,9 +141,8 @@ class Run:
             found[x] = g.reshape((T, *x.shape))
         panels = packed(slots, values)
         loop, tasks = loop_of(plan.source, "backward", slots), []
-        # Copies: a graph that is retained runs backward again, from what the forward loop kept.
-        parts += [replace(part, arrays=dict(part.arrays)) for part in self.parts]
-        for part in parts:
+        self.busy = True
+        for part in self.parts:
             arrays = arrays_of(slots, part, T, sequences, panels, values)
             for slot in slots:
                 if slot.role == "returning":
@@ -167,35 +183,38 @@ class Runs:
         results = (run.results(ys) for run, ys in zip(self.runs, shown, strict=True))
         return tuple(itertools.chain.from_iterable(results))
 
-    def cotangents(self, gs: Sequence[Any], inputs: Sequence[Any]) -> list[Any]:
-        """The cotangents of the inputs, computed at the first question; None for zeros."""
+    def cotangent(self, i: int, gs: Sequence[Any], inputs: Sequence[Any]) -> Any:
+        """That of an input; all are computed at the first question."""
         if self.seed is not gs:
-            self.seed, self.found = gs, self.backward(gs, inputs)
-        return self.found
+            on_tensors = any(isinstance(x, Tensor) for x in (*gs, *inputs))
+            self.found = (self.unrolled if on_tensors else self.backward)(gs, inputs)
+            self.seed = gs
+        found, x = self.found[i], inputs[i]
+        return np.zeros(np.shape(x), x.dtype) if found is None else found
 
     def backward(self, gs: Sequence[Any], inputs: Sequence[Any]) -> list[Any]:
         """The cotangents of the inputs."""
         found: list[Values] = [{} for _ in self.runs]
-        parts: list[list[Slice]] = [[] for _ in self.runs]
         tasks: list[Task] = []
-        each = list(zip(self.runs, found, parts, strict=True))
+        each = list(zip(self.runs, found, strict=True))
         given = zip(self.results_of(gs), self.inputs_of(inputs), strict=True)
-        for (run, cotangents, slices), (g, x) in zip(each, given, strict=True):
-            tasks += run.backward(g, x, cotangents, slices)
+        for (run, cotangents), (g, x) in zip(each, given, strict=True):
+            tasks += run.backward(g, x, cotangents)
         side_by_side(tasks)
         products: list[Task] = []
         gradients: list[tuple[Values, Sym, Array]] = []
-        for run, cotangents, slices in each:
-            if slices:
-                add_carries(run.plan, slices, cotangents)
-                add_sums(run.plan, slices, cotangents, LOOP)
-                todo, weights = products_of(run.plan, slices, run.T, run.work)
+        for run, cotangents in each:
+            if run.plan.backward is not None:
+                add_carries(run.plan, run.parts, cotangents)
+                add_sums(run.plan, run.parts, cotangents, LOOP)
+                todo, weights = products_of(run.plan, run.parts, run.T, run.work)
                 products += todo
                 gradients += [(cotangents, *weight) for weight in weights]
         side_by_side(products)
         for cotangents, matrix, gradient in gradients:
             add(cotangents, matrix, gradient)
-        for run, cotangents, _ in each:
+        for run, cotangents in each:
+            run.busy = False
             pull_back(run.plan.ready, run.values, cotangents, run.plan.wanted)
         return [
             cotangents.get(x)
@@ -205,8 +224,6 @@ class Runs:
 
     def unrolled(self, gs: Sequence[Any], inputs: Sequence[Any]) -> list[Any]:
         """Cotangents with graphs of their own: the steps run again, op by op."""
-        if self.seed is gs:
-            return self.found
         with modes.enable_grad():
             each = zip(self.runs, self.inputs_of(inputs), strict=True)
             outputs = [y for run, given in each for y in unrolled(run, given)]
@@ -220,8 +237,7 @@ class Runs:
             stops=wanted,
         )
         found = (by_rank.pop(x.rank, None) if isinstance(x, Tensor) else None for x in inputs)
-        self.seed, self.found = gs, list(found)
-        return self.found
+        return list(found)
 
     def inputs_of(self, inputs: Sequence[Any]) -> list[Sequence[Any]]:
         """The inputs of each scan."""
@@ -249,9 +265,7 @@ LOOP = Operation(scan, bundles=True)
 @LOOP.defvjp
 def scan_vjp(g: Any, y: Any, *inputs: Any, i: int, runs: Runs) -> Any:
     """Cotangents from the backward loops, or from the steps unrolled."""
-    on_tensors = any(isinstance(x, Tensor) for x in (*g, *inputs))
-    gx = (runs.unrolled(g, inputs) if on_tensors else runs.cotangents(g, inputs))[i]
-    return np.zeros(np.shape(inputs[i]), inputs[i].dtype) if gx is None else gx
+    return runs.cotangent(i, g, inputs)
 
 
 def unrolled(run: Run, inputs: Sequence[Any]) -> list[Tensor]:

@@ -214,7 +214,8 @@ def added_up(program: Program, carries: int) -> Program:
             one = ones.setdefault(y.dtype, np.ones((y.shape[0], 1), y.dtype))
             rewriting.new.operand(one, "ones")
             xs.append(one)
-            matrices.append(sum(map(rewriting.now, biases[1:]), rewriting.now(biases[0]))[None])
+            bias: Any = sum(map(rewriting.now, biases[1:]), rewriting.now(biases[0]))
+            matrices.append(bias.reshape((1, *bias.shape)))
         total = concatenate(*xs, axis=-1) @ concatenate(*matrices, axis=0)
         done = {*products, *biases}
         for term in terms:

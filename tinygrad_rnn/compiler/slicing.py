@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,7 +15,7 @@ from tinygrad_rnn.compiler.tracing import Sym
 from tinygrad_rnn.compiler.weights import Array, Values, parts_of
 from tinygrad_rnn.engine import Carrier
 from tinygrad_rnn.kernels.packed import pack_parts, panels_shape
-from tinygrad_rnn.kernels.resources import get_num_threads, take
+from tinygrad_rnn.kernels.resources import get_num_threads, shelf_of, take
 
 LANES = 8  # a slice is not made narrower than a vector
 CACHED = 1 << 18  # and not so wide that a block of a step leaves the second cache, in bytes
@@ -23,12 +24,12 @@ WORTH = 1 << 18  # numbers that a loop must produce for a second thread to pay
 
 @dataclass
 class Slice:
-    """Some of the sequences of a batch.
+    """Some of the sequences of a batch, and memory for what loops make of them.
 
     Attributes:
         start: the first of them,
         width: and how many there are.
-        arrays: what loops keep of them, by name.
+        arrays: what loops write, by name, but for results.
     """
 
     start: int
@@ -46,10 +47,23 @@ def data(x: Any) -> Any:
     return x.data if isinstance(x, Carrier) else x
 
 
-def sliced(plan: Plan, work: int) -> list[Slice]:
-    """The slices of a batch, for as many threads as pay."""
+def sliced(plan: Plan, T: int, work: int) -> list[Slice]:
+    """The slices of a batch, for as many threads as pay; with arrays of an earlier run, if free."""
+    shelf = shelf_of(os.getpid())
+    return [shelf.borrow((plan.number, T, *span)) or Slice(*span) for span in spans(plan, work)]
+
+
+def give_back(plan: Plan, T: int, slices: Sequence[Slice]) -> None:
+    """Let later runs have the arrays of slices."""
+    shelf = shelf_of(os.getpid())
+    for part in slices:
+        shelf.give_back((plan.number, T, part.start, part.width), part)
+
+
+def spans(plan: Plan, work: int) -> list[tuple[int, int]]:
+    """Where each slice of a batch starts, and its width."""
     if plan.batch is None:
-        return [Slice(0, 1)]
+        return [(0, 1)]
     B = plan.batch
     widest = max(
         (s.rows * np.dtype(s.dtype).itemsize for s in plan.forward if s.role == "block"), default=1
@@ -59,7 +73,7 @@ def sliced(plan: Plan, work: int) -> list[Slice]:
     count = max(min(threads, -(-B // LANES)), -(-B // cap))
     count = -(-count // threads) * threads if count > threads else count
     wide = -(-B // (count * LANES)) * LANES
-    return [Slice(j, min(wide, B - j)) for j in range(0, B, wide)]
+    return [(j, min(wide, B - j)) for j in range(0, B, wide)]
 
 
 def shares(M: int, work: int) -> list[tuple[int, int]]:
@@ -93,7 +107,9 @@ def rows_of(x: Any, batch: int | None) -> Array:
 
 def block_of(value: Any, x: Sym, plan: Plan) -> Array:
     """A value of the carry as (batch, rows)."""
-    array = np.broadcast_to(np.asarray(data(value), x.dtype), x.shape)
+    array = np.asarray(data(value), x.dtype)
+    if array.shape != x.shape:
+        array = np.broadcast_to(array, x.shape)
     return as_rows(array, (plan.batch or 1, plan.lowering.rows(x)))
 
 
@@ -112,34 +128,33 @@ def arrays_of(
     panels: dict[Any, Array],
     values: Values,
 ) -> list[Array]:
-    """What a loop takes, in order, for a slice; new arrays that last longer become the slice's.
+    """What a loop takes, in order, for a slice.
 
     Args:
         slots: what it takes, from the plan.
-        part: the slice.
+        part: the slice; gets the arrays that it does not have yet.
         T: how many steps there are.
         sequences: of the whole batch, by what the slots say that they hold.
         panels: packed matrices, and tables.
         values: by which fixed values are known.
     """
-    steps = {"carry": T + 1, "kept": T, "returning": 2}
     arrays = []
     for slot in slots:
-        if slot.role == "sequence":
+        role = slot.role
+        if role == "sequence":
             array = sequences[slot.holds][:, part.span]
-        elif slot.role in ("panels", "table"):
+        elif role in ("panels", "table"):
             array = panels[slot.holds]
-        elif slot.name in part.arrays:
-            array = part.arrays[slot.name]
         else:
-            lead = (steps[slot.role],) if slot.role in steps else ()
-            array = take((*lead, slot.rows * part.width), slot.dtype)
-            if slot.role == "fixed":
-                spread(np.asarray(data(values[slot.holds[0]])), array, slot.holds[1], part)
-            if slot.role == "total":
-                array[:] = 0
-            if slot.role != "block":
+            array = part.arrays.get(slot.name)
+            if array is None:
+                steps = {"carry": (T + 1,), "kept": (T,), "returning": (2,)}.get(role, ())
+                array = take((*steps, slot.rows * part.width), slot.dtype)
                 part.arrays[slot.name] = array
+            if role == "fixed":
+                spread(np.asarray(values[slot.holds[0]]), array, slot.holds[1], part)
+            elif role == "total":
+                array[:] = 0
         arrays.append(array)
     return arrays
 

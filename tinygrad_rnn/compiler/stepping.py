@@ -185,10 +185,9 @@ class Stepping:
 
     def traced(self, one_step: Callable[..., Any]) -> Program:
         """The program of a function of leaves."""
-        frames, masks = self.frames[: self.count], self.frames[self.count :]
-        examples = [*self.start, *(x[0] if isinstance(x, np.ndarray) else Example(x) for x in frames)]
         names = numbered("carry", len(self.start)) + numbered(frame_name(self.step), self.count)
-        return trace(one_step, *examples, *(m[0] for m in masks), names=[*names, *self.masks])
+        frames = map(Example, self.frames)
+        return trace(one_step, *self.start, *frames, names=[*names, *self.masks])
 
     def check_carry(self, program: Program) -> None:
         """Refuse a program that does not give a carry like the one that it takes."""
@@ -268,7 +267,7 @@ def numbered(name: str, count: int) -> list[str]:
 class Example:
     """The shape and dtype of one frame of a sequence."""
 
-    def __init__(self, sequence: Tensor) -> None:
+    def __init__(self, sequence: Any) -> None:
         self.shape, self.dtype = sequence.shape[1:], sequence.dtype
 
 

@@ -17,7 +17,7 @@ written.
            [1., 0.]])
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,8 +29,6 @@ from tinygrad_rnn.ops import concatenate, getitem, permute
 
 Array = NDArray[Any]
 Values = dict[Sym, Any]
-
-LAYING_OUT = concatenate, permute, getitem
 
 
 class Joined:
@@ -58,7 +56,7 @@ class Joined:
         return cls((start, across) if axis == 0 else (across, start), parts)
 
     @property
-    def T(self) -> "Joined":
+    def T(self) -> "Joined":  # noqa: N802 - as of arrays
         """The transpose."""
         return Joined(self.shape[::-1], [(c, r, part.T) for r, c, part in self.parts])
 
@@ -97,26 +95,33 @@ def make_ready(lines: Sequence[Line], values: Values) -> None:
         operands = [values[x] if isinstance(x, Sym) else x for x in line.operands]
         y = laid_out(line, operands)
         if y is None:
-            line.run(values, lambda *xs, line=line: line.op(*map(whole, xs), **line.params))
-        else:
-            values[line.targets[0]] = y
+            y = line.op.forward(*map(whole, operands), **line.params)
+        values.update(zip(line.targets, y if line.op.bundles else (y,), strict=True))
 
 
-def laid_out(line: Line, operands: Sequence[Any]) -> Joined | None:
+def laid_out(line: Line, operands: Sequence[Any]) -> Any:
     """What a line makes of matrices by laying them out, if that is what it does."""
     first, params = operands[0], line.params
-    if line.op is concatenate and all(np.ndim(x) == 2 and np.size(x) for x in line.operands):
+    if joins(line):
         return Joined.along(params["axis"] % 2, operands)
-    if not isinstance(first, Joined):
-        return None
-    if line.op is permute and tuple(a % 2 for a in params["axes"]) == (1, 0):
+    if turns(line):
         return first.T
-    if line.op is getitem:
+    if line.op is getitem and isinstance(first, Joined):
         index = params["index"] if isinstance(params["index"], tuple) else (params["index"],)
         index += (slice(None),) * (2 - len(index))
         if all(isinstance(i, slice) and i.step in (None, 1) for i in index):
             return first[index]
     return None
+
+
+def joins(line: Line) -> bool:
+    """Whether a line puts matrices side by side or below each other."""
+    return line.op is concatenate and all(isinstance(x, Sym) and x.ndim == 2 for x in line.operands)
+
+
+def turns(line: Line) -> bool:
+    """Whether a line transposes a matrix."""
+    return line.op is permute and tuple(a % 2 for a in line.params["axes"]) == (1, 0)
 
 
 def whole(x: Any) -> Any:
@@ -139,18 +144,32 @@ def pull_back(
         gs = [found.pop(y, None) for y in line.targets]
         if all(g is None for g in gs):
             continue
-        operands = [values[x] if isinstance(x, Sym) else x for x in line.operands]
-        ys = [values[y] for y in line.targets]
-        if line.op not in LAYING_OUT:  # whose rules ask for shapes only
-            operands, ys = list(map(whole, operands)), list(map(whole, ys))
-        g: Any = gs[0]
+        for x, g in zip(line.operands, taken_apart(line, gs, values), strict=True):
+            if isinstance(x, Sym) and x in wanted and g is not None:
+                add(found, x, g)
+
+
+def taken_apart(line: Line, gs: Sequence[Any], values: Mapping[Sym, Any]) -> Iterator[Any]:
+    """The cotangents of a line's operands from those of its targets; None for zeros."""
+    if turns(line):
+        yield gs[0].T
+    elif joins(line):
+        start, axis = 0, line.params["axis"] % 2
+        for x in line.operands:
+            stop = start + x.shape[axis]
+            yield gs[0][start:stop] if axis == 0 else gs[0][:, start:stop]
+            start = stop
+    else:
+        operands = [whole(values[x]) if isinstance(x, Sym) else x for x in line.operands]
+        ys = [whole(values[y]) for y in line.targets]
+        g, y = gs[0], ys[0]
         if line.op.bundles:
+            y = tuple(ys)
             g = tuple(np.zeros_like(y) if g is None else g for g, y in zip(gs, ys, strict=True))
         for i, x in enumerate(line.operands):
-            rule = line.op.rule(i) if isinstance(x, Sym) and x in wanted else None
-            if rule is not None:
-                gx = rule(g, ys if line.op.bundles else ys[0], *operands, **line.params)
-                add(found, x, settled(gx, x.shape, x.dtype, line.op, i))
+            rule = line.op.rule(i) if isinstance(x, Sym) else None
+            gx = rule(g, y, *operands, **line.params) if rule else None
+            yield gx if gx is None else settled(gx, x.shape, x.dtype, line.op, i)
 
 
 def add(found: Values, x: Sym, g: Any) -> None:

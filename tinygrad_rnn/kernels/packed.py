@@ -108,8 +108,8 @@ def pack_parts(parts: Sequence[tuple[int, int, Array]], panels: Array, M: int) -
     """
     compiled = current_backend() == "numba"
     for row, column, a in parts:
-        loop_suits = compiled and a.size >= 4096 and a.itemsize in a.strides
-        (compiled_to_panels(a.dtype.name) if loop_suits else to_panels)(a, panels, row, column)
+        loop_suits = compiled and a.size >= 256 and a.itemsize in a.strides
+        (compiled_to_panels(a.dtype) if loop_suits else to_panels)(a, panels, row, column)
     left_over = M % panels.shape[2]
     if left_over:
         panels[-1, :, left_over:] = 0
@@ -122,11 +122,11 @@ def to_panels(a: Array, panels: Array, row: int, column: int) -> None:
 
 
 @functools.cache
-def compiled_to_panels(dtype: str) -> Callable[..., None]:
+def compiled_to_panels(dtype: "np.dtype[Any]") -> Callable[..., None]:
     """The same in Numba's hands."""
     from numba import types
 
-    kind = getattr(types, dtype)
+    kind = getattr(types, dtype.name)
     matrix, panels = types.Array(kind, 2, "A"), types.Array(kind, 3, "C")
     return jit(part_to_panels, signature=types.void(matrix, panels, types.int64, types.int64))
 

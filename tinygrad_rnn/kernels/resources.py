@@ -10,7 +10,8 @@ import math
 import os
 import sys
 import threading
-from collections import deque
+from collections import OrderedDict, deque
+from collections.abc import Hashable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
 from typing import Any
@@ -21,7 +22,8 @@ from numpy.typing import DTypeLike, NDArray
 Array = NDArray[Any]
 
 LINE = 64  # bytes in a cache line; vectors that start at one never straddle two
-PATIENCE = 4096  # a buffer that so many others were preferred to is given back
+PATIENCE = 4096  # a buffer that so many others were preferred to is given back,
+LATELY = 256  # and what was laid on a shelf so many requests ago
 
 thread_count: ContextVar[int | None] = ContextVar("thread_count", default=None)
 
@@ -83,6 +85,40 @@ class Pool:
             ]
 
 
+class Shelf:
+    """Things that take time to make, by what they are for, lent out one at a time.
+
+    Example:
+        >>> shelf = Shelf()
+        >>> shelf.give_back("net", [1, 2])
+        >>> shelf.borrow("net"), shelf.borrow("net")
+        ([1, 2], None)
+    """
+
+    def __init__(self) -> None:
+        self.free: OrderedDict[Hashable, tuple[int, list[Any]]] = OrderedDict()
+        self.returned: deque[tuple[Hashable, Any]] = deque()
+        self.lock = threading.Lock()
+        self.requests = 0
+
+    def borrow(self, key: Hashable) -> Any:
+        """Something that was given back, or None."""
+        with self.lock:
+            self.requests += 1
+            while self.returned:
+                place, thing = self.returned.popleft()
+                _, things = self.free.pop(place, (0, []))
+                self.free[place] = self.requests, [*things, thing]
+            while self.free and next(iter(self.free.values()))[0] < self.requests - LATELY:
+                self.free.popitem(last=False)
+            _, things = self.free.get(key, (0, []))
+            return things.pop() if things else None
+
+    def give_back(self, key: Hashable, thing: Any) -> None:
+        """Lay something on the shelf; no lock, so that a finalizer may do it at any time."""
+        self.returned.append((key, thing))
+
+
 UNUSED = 2  # references to memory in a pool: its buffer, and the argument of getrefcount
 
 
@@ -90,6 +126,12 @@ UNUSED = 2  # references to memory in a pool: its buffer, and the argument of ge
 def pool_of(process: int) -> Pool:
     """The pool of a process; after a fork the child has its own."""
     return Pool()
+
+
+@functools.lru_cache(maxsize=1)
+def shelf_of(process: int) -> Shelf:
+    """The shelf of a process; after a fork the child has its own."""
+    return Shelf()
 
 
 def take(shape: tuple[int, ...], dtype: DTypeLike) -> Array:
