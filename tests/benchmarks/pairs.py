@@ -8,12 +8,14 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
-from time import perf_counter
+from time import perf_counter, sleep
 from typing import Any
 
 import numpy as np
 
 Run = Callable[[], object]
+
+REST = 0.01  # seconds between two turns
 
 
 @dataclass(frozen=True)
@@ -194,7 +196,7 @@ def compare(
     while len(pairs) < effort.least or (
         len(pairs) < effort.pairs and perf_counter() - start < effort.seconds
     ):
-        pairs.append((seconds(ours, calls[0]), seconds(theirs, calls[1])))
+        pairs.append((turn(ours, calls[0]), turn(theirs, calls[1])))
     times = np.array(pairs) / counts
     if best:
         times[:, 1] = times[:, 1].min()
@@ -212,6 +214,17 @@ def installed(package: str) -> Any:
         return import_module(package)
     except ImportError:
         raise UnavailableError(f"{package} is not installed") from None
+
+
+def turn(run: Run, calls: int) -> float:
+    """How long one call takes in a turn that owes nothing to the one before.
+
+    Threads of the other side, which may spin for a while when they have nothing to do, are left
+    time to fall asleep, and a first call warms the caches.
+    """
+    sleep(REST)
+    run()
+    return seconds(run, calls)
 
 
 def seconds(run: Run, calls: int = 1) -> float:

@@ -12,11 +12,14 @@ The backward loop needs values of the forward loop. What is costly to compute is
 products and choices are computed again from what is kept, which costs less than reading them.
 """
 
+import functools
 import itertools
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+import numpy as np
 
 from tinygrad_rnn.compiler.differentiating import Cotangents, differentiated
 from tinygrad_rnn.compiler.emitting import (
@@ -83,6 +86,7 @@ class Plan:
         cotangents: of the carry, frames and outputs.
         wanted: the values outside the loop that want gradients.
         number: no other plan of this process has it.
+        loops: that have been compiled, by stage and backend.
     """
 
     program: Program
@@ -103,6 +107,18 @@ class Plan:
     wanted: set[Sym]
     lowering: Lowering
     number: int = field(default_factory=itertools.count().__next__)
+    loops: dict[tuple[str, str], Any] = field(default_factory=dict)
+
+    @functools.cached_property
+    def widest(self) -> int:
+        """Bytes of the largest block of a step, for one sequence."""
+        blocks = [slot for slot in self.forward if slot.role == "block"]
+        return max((slot.rows * np.dtype(slot.dtype).itemsize for slot in blocks), default=1)
+
+    @functools.cached_property
+    def rows(self) -> int:
+        """Numbers that a step of a sequence makes, about."""
+        return sum(slot.rows for slot in self.forward if slot.role not in ("panels", "table"))
 
 
 def planned(program: Program, carries: int, wanted: Sequence[bool]) -> Plan:

@@ -33,6 +33,7 @@ from tinygrad_rnn.compiler.tracing import Sym
 from tinygrad_rnn.compiler.weights import Array, Values, add, make_ready, pull_back
 from tinygrad_rnn.engine import Operation, Tensor, modes
 from tinygrad_rnn.engine.backward import Overwritten, pull
+from tinygrad_rnn.kernels.dispatch import current_backend
 from tinygrad_rnn.kernels.resources import side_by_side, take
 from tinygrad_rnn.kernels.transposed import to_features, to_rows
 from tinygrad_rnn.ops import stack, unbind
@@ -56,8 +57,7 @@ class Run:
         self.first, self.stride = (T - 1, -1) if reverse else (0, 1)
         self.names = [*plan.carries, *plan.frames, *plan.fixed]
         self.size = sum(map(len, plan.program.outputs))
-        rows = sum(slot.rows for slot in plan.forward if slot.role not in ("panels", "table"))
-        self.work = T * (plan.batch or 1) * rows
+        self.work = T * (plan.batch or 1) * plan.rows
         self.values: Values = {}
         self.parts: list[Slice] = []
         self.busy = False
@@ -80,7 +80,7 @@ class Run:
         sequences.update((("output", k), y) for k, y in enumerate(shown))
         panels = packed(plan.forward, values)
         starts = [block_of(values[x], x, plan) for x in plan.carries]
-        loop = loop_of(plan.source, "forward", plan.forward)
+        loop = loop_for(plan, "forward", plan.forward)
         self.values, self.parts, tasks = values, sliced(plan, T, self.work), []
         self.busy = True
         for part in self.parts:
@@ -140,7 +140,7 @@ class Run:
             g = sequences["d_frame", x] = self.sequence(x)
             found[x] = g.reshape((T, *x.shape))
         panels = packed(slots, values)
-        loop, tasks = loop_of(plan.source, "backward", slots), []
+        loop, tasks = loop_for(plan, "backward", slots), []
         self.busy = True
         for part in self.parts:
             arrays = arrays_of(slots, part, T, sequences, panels, values)
@@ -154,6 +154,14 @@ class Run:
     def sequence(self, x: Any) -> Array:
         """Memory for a value at all steps, (T, batch, rows)."""
         return take((self.T, self.plan.batch or 1, self.plan.lowering.rows(x)), x.dtype)
+
+
+def loop_for(plan: Plan, stage: str, slots: Sequence[Slot]) -> Callable[..., None]:
+    """The loop of a stage, compiled at the first question."""
+    key = stage, current_backend()
+    if key not in plan.loops:
+        plan.loops[key] = loop_of(plan.source, stage, slots)
+    return plan.loops[key]
 
 
 def carries(slots: Sequence[Slot]) -> list[Slot]:

@@ -65,10 +65,7 @@ def spans(plan: Plan, work: int) -> list[tuple[int, int]]:
     if plan.batch is None:
         return [(0, 1)]
     B = plan.batch
-    widest = max(
-        (s.rows * np.dtype(s.dtype).itemsize for s in plan.forward if s.role == "block"), default=1
-    )
-    cap = max(LANES, CACHED // widest // LANES * LANES)
+    cap = max(LANES, CACHED // plan.widest // LANES * LANES)
     threads = get_num_threads() if work > WORTH else 1
     count = max(min(threads, -(-B // LANES)), -(-B // cap))
     count = -(-count // threads) * threads if count > threads else count

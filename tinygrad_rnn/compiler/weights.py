@@ -92,11 +92,14 @@ def make_ready(lines: Sequence[Line], values: Values) -> None:
     Matrices are joined lazily, and stay so when they are transposed or cut.
     """
     for line in lines:
-        operands = [values[x] if isinstance(x, Sym) else x for x in line.operands]
+        operands = [values[x] if type(x) is Sym else x for x in line.operands]
         y = laid_out(line, operands)
         if y is None:
             y = line.op.forward(*map(whole, operands), **line.params)
-        values.update(zip(line.targets, y if line.op.bundles else (y,), strict=True))
+        if line.op.bundles:
+            values.update(zip(line.targets, y, strict=True))
+        else:
+            values[line.targets[0]] = y
 
 
 def laid_out(line: Line, operands: Sequence[Any]) -> Any:

@@ -10,14 +10,15 @@ Example:
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+NESTS = (tuple, list, dict)
+
 
 def leaves(tree: Any) -> list[Any]:
     """What stands at the ends of a nest, in order; None is an empty nest."""
-    if isinstance(tree, dict):
-        return [leaf for value in tree.values() for leaf in leaves(value)]
-    if isinstance(tree, tuple | list):
-        return [leaf for value in tree for leaf in leaves(value)]
-    return [] if tree is None else [tree]
+    if not isinstance(tree, NESTS):
+        return [] if tree is None else [tree]
+    parts = tree.values() if isinstance(tree, dict) else tree
+    return [leaf for part in parts for leaf in leaves(part)]
 
 
 def rebuilt(tree: Any, new: Iterable[Any]) -> Any:
@@ -27,13 +28,12 @@ def rebuilt(tree: Any, new: Iterable[Any]) -> Any:
 
 def filled(tree: Any, supply: Iterator[Any]) -> Any:
     """The nest `tree` with leaves from an iterator."""
+    if not isinstance(tree, NESTS):
+        return None if tree is None else next(supply)
     if isinstance(tree, dict):
-        return {key: filled(value, supply) for key, value in tree.items()}
-    if isinstance(tree, tuple) and hasattr(tree, "_fields"):
-        return type(tree)(*(filled(value, supply) for value in tree))
-    if isinstance(tree, tuple | list):
-        return type(tree)(filled(value, supply) for value in tree)
-    return None if tree is None else next(supply)
+        return {key: filled(part, supply) for key, part in tree.items()}
+    parts = [filled(part, supply) for part in tree]
+    return type(tree)(*parts) if hasattr(tree, "_fields") else type(tree)(parts)
 
 
 def mapped(f: Callable[..., Any], tree: Any, *others: Any) -> Any:

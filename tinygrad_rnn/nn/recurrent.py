@@ -5,14 +5,13 @@ parameter names and results; `Recurrent` runs any one cell.
 """
 
 import warnings
-from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import numpy as np
 
 from tinygrad_rnn.compiler import scans
 from tinygrad_rnn.engine import Carrier, ShapeError, tensor
-from tinygrad_rnn.engine.nesting import mapped, structure
+from tinygrad_rnn.engine.nesting import leaves, mapped, rebuilt, structure
 from tinygrad_rnn.nn.arguments import (
     as_input,
     check_dtype,
@@ -201,33 +200,36 @@ class RNNBase(Module):
             DtypeError: if a dtype is not that of the parameters, `lengths` are not integers or
                 `reset` not booleans.
         """
-        x, batched = self.time_first(input)
+        cells = [
+            self.cell(k, reverse) for k in range(self.num_layers) for reverse in self.directions
+        ]
+        x, batched = self.time_first(input, cells[0])
         owner, batch = type(self).__name__, x.shape[1:2] if batched else ()
         check_lengths(owner, lengths, x.shape[0], batch)
         reset = check_reset(owner, reset, x.shape[0], batch, self.batch_first)
-        starts = self.starts(hx, x.shape[1], batched)
+        todo = zip(cells, self.starts(hx, cells[0], x.shape[1], batched), strict=True)
         ends = []
         for layer in range(self.num_layers):
             x = self.dropout(x) if layer and self.dropout is not None else x
             options = {"lengths": lengths, "reset": reset}
             found = scans(
                 [
-                    self.cell(layer, reverse).scan(next(starts), x, reverse=reverse, **options)
-                    for reverse in self.directions
+                    cell.scan(start, x, reverse=reverse, **options)
+                    for reverse, (cell, start) in zip(self.directions, todo, strict=False)
                 ]
             )
             ends += [carry for carry, _ in found]
             outputs = [y for _, y in found]
             x = concatenate(outputs, axis=-1) if self.bidirectional else outputs[0]
-        final = mapped(lambda *parts: stack(list(parts)), *ends)
+        final = mapped(piled, *ends)
         if not batched:
             return x[:, 0], mapped(lambda s: s[:, 0], final)
         return x.transpose(0, 1) if self.batch_first else x, final
 
-    def time_first(self, input: Any) -> tuple[Any, bool]:
+    def time_first(self, input: Any, cell: AffineCell) -> tuple[Any, bool]:
         """The input as (T, B, I), and whether it had a batch axis."""
         owner = type(self).__name__
-        x = as_input(owner, input, self.cell().weight_ih)
+        x = as_input(owner, input, cell.weight_ih)
         if x.ndim not in (2, 3):
             batched, size = "B, T" if self.batch_first else "T, B", x.shape[-1]
             raise ShapeError(
@@ -238,32 +240,33 @@ class RNNBase(Module):
             return x[:, None], False
         return x.transpose(0, 1) if self.batch_first else x, True
 
-    def starts(self, hx: Carry, B: int, batched: bool) -> Iterator[Carry]:
+    def starts(self, hx: Carry, cell: AffineCell, B: int, batched: bool) -> list[Carry]:
         """The initial carry of each layer and direction.
 
         Raises:
             ShapeError: if `hx` has another structure or shape than the layer's states.
             DtypeError: if it has another dtype.
         """
-        places = self.num_layers * len(self.directions)
-        zero = self.cell().initial(B)
+        places, zero = self.num_layers * len(self.directions), cell.initial(B)
         if hx is None:
-            return (zero for _ in range(places))
+            return [zero] * places
         states = mapped(lambda s: s if isinstance(s, Carrier) else tensor(s), hx)
-        got = mapped(lambda s: tuple(s.shape), states)
-        expected = mapped(
-            lambda s: (places, B, s.shape[1]) if batched else (places, s.shape[1]), zero
-        )
-        if structure(states) != structure(zero) or got != expected:
+        lead = (places, B) if batched else (places,)
+        expected = [(*lead, s.shape[1]) for s in leaves(zero)]
+        if structure(states) != structure(zero) or [s.shape for s in leaves(states)] != expected:
             axes = "layers · directions, batch, size" if batched else "layers · directions, size"
+            got, asked = mapped(lambda s: tuple(s.shape), states), rebuilt(zero, expected)
             raise ShapeError(
-                f"{type(self).__name__}: got hx of shape {got}; expected {expected}: ({axes}), "
-                f"with {self.num_layers} layers and {len(self.directions)} direction(s)"
+                f"{type(self).__name__}: got hx of shape {got}; expected {asked}: "
+                f"({axes}), with {self.num_layers} layers and {len(self.directions)} direction(s)"
             )
-        mapped(lambda s: check_dtype(type(self).__name__, s, self.cell().weight_hh, "hx"), states)
-        return (
+        for s in leaves(states):
+            check_dtype(type(self).__name__, s, cell.weight_hh, "hx")
+        if batched and places == 1:
+            return [mapped(lambda s: s.reshape(s.shape[1:]), states)]
+        return [
             mapped(lambda s, k=k: s[k] if batched else s[k : k + 1], states) for k in range(places)
-        )
+        ]
 
     def extra_repr(self) -> str:
         """Sizes, and options that are not as usual."""
@@ -275,6 +278,11 @@ class RNNBase(Module):
                 *(f"{name}={x}" for name, x in given.items() if x != usual[name]),
             ]
         )
+
+
+def piled(*states: Any) -> Any:
+    """States (B, size) as one tensor (layers · directions, B, size)."""
+    return stack(list(states)) if len(states) > 1 else states[0].reshape((1, *states[0].shape))
 
 
 class RNN(RNNBase):
