@@ -101,6 +101,8 @@ REDUCING = """
     tg.cumsum(a, axis=-1)
     tg.cumsum(a, axis=1)
     a * (a * a).mean(axis=-1, keepdims=True)
+    tg.prod(tg.tanh(a), axis=-1, keepdims=True)
+    tg.prod(tg.sin(a), axis=1)
     tg.norm(a, axis=-1, keepdims=True)
     tg.norm(a, ord=1, axis=1)
     tg.norm(a, ord=float("inf"), axis=-1)

@@ -569,7 +569,6 @@ def test_a_carry_that_changes_its_dtype_runs_op_by_op():
 # Steps for which there is no loop.
 
 NO_LOOP = {
-    "a product of features": lambda h, x: (h * tg.prod(tg.sigmoid(h), axis=1, keepdims=True), x),
     "einsum": lambda h, x: (h + 0.1 * tg.einsum("bi,bj->bj", h, x), x),
     "writing a constant": lambda h, x: (h.at[:, 0].set(1.0) + x, h),
     "a place in all of the batch": lambda h, x: (h + x, h * h.argmax()),
@@ -612,9 +611,9 @@ def test_an_output_may_be_a_number_that_is_always_the_same():
 
 
 def test_why_there_is_no_loop_is_said():
-    said = "op by op: loops do not have the op prod"
+    said = "op by op: loops do not have the op einsum"
     with compiled(), pytest.warns(RuntimeWarning, match=said):
-        tg.scan(lambda h, x: (h, tg.prod(h, axis=1)), tg.tensor(H0), tg.tensor(XS))
+        tg.scan(lambda h, x: (h, tg.einsum("bi->b", h)), tg.tensor(H0), tg.tensor(XS))
 
 
 # Steps that mix the sequences of a batch: the batch is one more axis of features then.
@@ -755,7 +754,7 @@ def test_of_scans_that_run_together_those_without_a_loop_run_op_by_op():
     pair, _ = two_ways(0)
     strange = Scan(lambda h, x: (h, tg.einsum("bi,bj->bij", h, h)), pair[0].init, pair[0].xs)
     with compiled() as loops:
-        with pytest.warns(RuntimeWarning, match="loops do not have the op contract"):
+        with pytest.warns(RuntimeWarning, match="loops do not have the op einsum"):
             (_, y), (_, z) = scans([strange, pair[1]])
         assert loops.count == 1
     with tg.eager():

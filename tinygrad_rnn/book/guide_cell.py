@@ -120,7 +120,9 @@ with chapter.output("twice", exact=False):
 # %%
 with chapter.output("narrow"):
     # --8<-- [start:narrow]
-    print(tg.explain(tg.scan, leaky, h0[:2], xs[:, :2]).summary())
+    layer = nn.Recurrent(nn.RNNCell(512, 128, seed=0))
+    two_sequences = np.zeros((5, 2, 512), "float32")
+    print(tg.explain(layer, two_sequences).summary())
     # --8<-- [end:narrow]
 
 
@@ -132,7 +134,7 @@ def peeking(h, x):
 
 
 def entangled(h, x):
-    return leaky(h * h.prod(-1, keepdims=True), x)
+    return leaky(tg.einsum("bi,bj->bi", h, h), x)
 
 
 def noisy(h, x):

@@ -3,7 +3,9 @@
 ===============  =====================================================================
 `scanning`       `scan`: a step, run over a sequence, compiled where that pays
 `ways`           `eager`, `compiled`: telling scans how to run
-`stepping`       a scan as the program of one step, and its plan
+`stepping`       a scan as the program of one step
+`likeness`       when one such program serves many scans
+`preparing`      the plan for it, and its inputs
 `unrolling`      the same, op by op: the definition
 `tracing`        run a function on symbols; get the program of ops that it runs
 `simplifying`    few and large products in place of many
@@ -17,6 +19,7 @@
 `loading`        the source on disk, imported and compiled
 `running`        the loops over slices of the batch, on threads
 `slicing`        the arrays that they take
+`weights`        what is made of weights before, and its gradients after
 `collecting`     the gradients that they leave behind
 `explaining`     what a scan becomes, and why
 ===============  =====================================================================

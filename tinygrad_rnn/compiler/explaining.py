@@ -54,7 +54,7 @@ class ScanReport:
         if not isinstance(plan, Plan):
             return f"{head}op by op, because {plan}"
         batch = "a single sequence" if plan.batch is None else f"a batch of {plan.batch}"
-        lines = [*(line for line, _ in plan.before), *plan.ready]
+        lines = [*(line for line, _ in plan.before), *(ready.line for ready in plan.ready)]
         before = [str(line.op.name) for line in lines]
         facts = {
             "before the loop": ", ".join(before) or "nothing",
@@ -143,9 +143,9 @@ def spelled(counts: tuple[int, int]) -> str:
 
 
 def gradients(plan: Plan) -> str:
-    """Which gradients are products or sums over all steps."""
-    names = [x.name for x in (*(w.matrix for w in plan.weights), *(x for x, _, _ in plan.sums))]
-    return f"gradients of {', '.join(dict.fromkeys(names))}" if names else ""
+    """Of what the gradients are products or sums over all steps."""
+    names = [x.name for x in plan.fixed if x in plan.wanted] if plan.backward else []
+    return f"gradients of {', '.join(names)}" if names else ""
 
 
 def kept(plan: Plan) -> int:

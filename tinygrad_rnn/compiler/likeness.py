@@ -28,37 +28,47 @@ import dis
 import functools
 from collections.abc import Callable, Hashable, Mapping
 from types import BuiltinFunctionType, CellType, CodeType, FunctionType, ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from tinygrad_rnn.engine import Operation, Tensor
 
 PLAIN = (int, float, bool, str, type(None), complex, np.generic, np.dtype)  # equal if the same
-LASTING = (FunctionType, BuiltinFunctionType, ModuleType, type, Operation)  # known by identity
+METHODS = (FunctionType, property, classmethod, staticmethod)
+LASTING = (*METHODS, BuiltinFunctionType, ModuleType, type, Operation)  # known by identity
 NUMBERS = (Tensor, np.ndarray)
 READING = ("LOAD_GLOBAL", "LOAD_NAME")  # Python's instructions
 LIBRARY = __name__.partition(".")[0]
+
+
+class Found(NamedTuple):
+    """A tensor of a cell: how many were found before it, and the attribute that holds it."""
+
+    place: int
+    name: str
+    tensor: Any
 
 
 class UnknownError(Exception):
     """Something that may change and look the same."""
 
 
-def likeness(cell: Any, tensors: list[Any] | None = None) -> Hashable:
+def likeness(cell: Any, tensors: dict[int, Found] | None = None) -> Hashable:
     """A key that cells share which take the same step; None if nothing is sure.
 
     Args:
         cell: an object with `named_children`, as modules have it.
-        tensors: gets the tensors and arrays that its attributes hold, each once.
+        tensors: gets the tensors and arrays that its attributes hold, by `id`.
     """
     try:
-        return likeness_of(cell, [] if tensors is None else tensors)
+        key: Hashable = likeness_of(cell, "", {} if tensors is None else tensors)
     except UnknownError:
         return None
+    return key
 
 
-def likeness_of(x: Any, tensors: list[Any]) -> Hashable:
+def likeness_of(x: Any, name: str, tensors: dict[int, Found]) -> Any:
     """The key of an attribute.
 
     Raises:
@@ -66,19 +76,17 @@ def likeness_of(x: Any, tensors: list[Any]) -> Hashable:
     """
     kind = type(x)
     if isinstance(x, NUMBERS):
-        place = next((k for k, other in enumerate(tensors) if other is x), len(tensors))
-        if place == len(tensors):
-            tensors.append(x)
-        return kind, place, x.shape, x.dtype, getattr(x, "name", None)
+        found = tensors.setdefault(id(x), Found(len(tensors), name, x))
+        return kind, found.place, x.shape, x.dtype, found.name
     if hasattr(kind, "named_children"):
-        own = tuple([(name, likeness_of(part, tensors)) for name, part in vars(x).items()])
+        own = tuple([(name, likeness_of(part, name, tensors)) for name, part in vars(x).items()])
         return kind, own, surroundings(kind)
     if isinstance(x, FunctionType):
         return x, surroundings(x)
     if isinstance(x, np.random.Generator):
         return kind  # what it draws is drawn before the loop, or the trace shows that it is not
     if isinstance(x, tuple):
-        return kind, tuple([likeness_of(part, tensors) for part in x])
+        return kind, tuple([likeness_of(part, name, tensors) for part in x])
     return plain(x)
 
 
@@ -142,7 +150,7 @@ def readers_of(x: type | FunctionType) -> tuple[Callable[[], Any], ...]:
             for name, attribute in vars(base).items():
                 function = getattr(attribute, "fget", getattr(attribute, "__func__", attribute))
                 waiting.append(function)
-                if not name.startswith("__") and not isinstance(function, FunctionType):
+                if not name.startswith("__"):
                     readers.append(functools.partial(vars(base).get, name))
     reached: set[FunctionType] = set()
     while waiting:

@@ -236,7 +236,8 @@ class Lowering:
             return Lookup(line.operands[0], self.real(line.operands[1]))
         if line.op.name == "matmul":
             return self.matmul(line)
-        raise UnsupportedError(f"loops do not have the op {line.op.name}")
+        name = "einsum" if line.op.name == "contract" else line.op.name  # as its user called it
+        raise UnsupportedError(f"loops do not have the op {name}")
 
     def map(self, line: Line, y: Sym) -> Map:
         """An elementwise line whose operands have the batch where the result has it."""
@@ -414,6 +415,38 @@ def norm(x: Any, ord: Any, axis: Any, keepdims: bool) -> Any:
     return (ops.sum if ord == 1 else ops.max)(abs(x), axis=axis, keepdims=keepdims)
 
 
+def prod(x: Any, axis: Any, keepdims: bool) -> Any:
+    """As products of halves."""
+    if axis is None:
+        raise UnsupportedError("prod over the sequences of a batch")
+    axes = [a % x.ndim for a in (axis if isinstance(axis, tuple) else (axis,))]
+    for a in axes:
+        if not x.shape[a]:
+            raise UnsupportedError("prod of nothing")
+        while x.shape[a] > 1:
+            half = x.shape[a] // 2
+            first, second, *odd = (
+                x[(*(slice(None),) * a, slice(start, start + half))]
+                for start in range(0, x.shape[a], half)
+            )
+            x = ops.concatenate(first * second, *odd, axis=a) if odd else first * second
+    return x if keepdims else ops.squeeze(x, tuple(axes))
+
+
+def prod_of_others(x: Any) -> Any:
+    """As the products of all before times those of all after, in so many passes as n has bits."""
+
+    def before(x: Any) -> Any:
+        one = np.ones((*x.shape[:-1], 1), x.dtype)
+        y, step = ops.concatenate(one, x[..., :-1], axis=-1), 1
+        while step < x.shape[-1]:
+            ones = np.broadcast_to(one, (*x.shape[:-1], step)).copy()
+            y, step = y * ops.concatenate(ones, y[..., :-step], axis=-1), 2 * step
+        return y
+
+    return before(x) * ops.flip(before(ops.flip(x, axis=-1)), axis=-1)
+
+
 def argmax(x: Any, axis: int | None, keepdims: bool) -> Any:
     """As how many stand before the first that is the greatest, or no number."""
     if axis is None:
@@ -449,6 +482,8 @@ COMPOSED: Mapping[str, Callable[..., Any]] = {
     "logsumexp": logsumexp,
     "clip": clip,
     "norm": norm,
+    "prod": prod,
+    "prod_of_others": prod_of_others,
     "argmax": argmax,
     "argmin": argmin,
     "one_hot": one_hot,

@@ -37,6 +37,7 @@ from tinygrad_rnn.compiler.naming import Names
 from tinygrad_rnn.compiler.scheduling import Schedule
 from tinygrad_rnn.compiler.simplifying import Kind, Kinds, Rewriting, kinds_of, simplified
 from tinygrad_rnn.compiler.tracing import Line, Program, Sym
+from tinygrad_rnn.compiler.weights import Ready
 from tinygrad_rnn.ops import matmul
 
 NARROW = 8  # products with fewer sequences than a vector has lanes wait for all steps' frames,
@@ -96,7 +97,7 @@ class Plan:
     frames: list[Sym]
     fixed: list[Sym]
     before: list[tuple[Line, Lifted | None]]
-    ready: list[Line]
+    ready: list[Ready]
     loop: list[Line]
     source: str
     forward: list[Array]
@@ -108,6 +109,12 @@ class Plan:
     lowering: Lowering
     number: int = field(default_factory=itertools.count().__next__)
     loops: dict[tuple[str, str], Any] = field(default_factory=dict)
+
+    @functools.cached_property
+    def carried(self) -> list[Array]:
+        """The arrays of the carry, in its order."""
+        found = [slot for slot in self.forward if slot.role == "carry"]
+        return sorted(found, key=lambda slot: slot.holds)
 
     @functools.cached_property
     def widest(self) -> int:
@@ -339,7 +346,7 @@ class Writing:
             frames=frames,
             fixed=[x for x in dict.fromkeys(read) if x not in made],
             before=[(line, lifts.get(line)) for line in before],
-            ready=ready,
+            ready=[Ready(line) for line in ready],
             loop=[line for line in self.program.lines if line.targets[0] in self.made_forward],
             source=source + "\n",
             forward=list(forward.arrays.values()),

@@ -35,7 +35,7 @@ class Prepared:
     def __init__(self, scan: Stepping) -> None:
         self.scan, self.trace = scan, scan.trace()
         shared, places = self.trace.again is None, self.trace.captured
-        self.captured = [scan.tensors[k] for k in places] if shared else places
+        self.captured = [scan.tensors[k][1] for k in places] if shared else places
 
     def plan(self) -> Plan:
         """The plan for this program, made at its first call.

@@ -85,7 +85,7 @@ class Run:
         self.busy = True
         for part in self.parts:
             arrays = arrays_of(plan.forward, part, T, sequences, panels, values)
-            for slot, start in zip(carries(plan.forward), starts, strict=True):
+            for slot, start in zip(plan.carried, starts, strict=True):
                 to_features(start[part.span], part.arrays[slot.name][0])
             tasks.append(partial(loop, T, part.width, self.first, self.stride, *arrays))
         return tasks
@@ -96,7 +96,7 @@ class Run:
         ends, outputs = plan.program.outputs
         last = [take((plan.batch or 1, plan.lowering.rows(x)), x.dtype) for x in plan.carries]
         for part in self.parts:
-            for slot, end in zip(carries(plan.forward), last, strict=True):
+            for slot, end in zip(plan.carried, last, strict=True):
                 to_rows(part.arrays[slot.name][self.T], end[part.span])
         self.busy = False
         if plan.backward is None:
@@ -161,13 +161,8 @@ def loop_for(plan: Plan, stage: str, slots: Sequence[Slot]) -> Callable[..., Non
     key = stage, current_backend()
     if key not in plan.loops:
         plan.loops[key] = loop_of(plan.source, stage, slots)
-    return plan.loops[key]
-
-
-def carries(slots: Sequence[Slot]) -> list[Slot]:
-    """The arrays of the carry, in its order."""
-    found = [slot for slot in slots if slot.role == "carry"]
-    return sorted(found, key=lambda slot: slot.holds)
+    loop: Callable[..., None] = plan.loops[key]
+    return loop
 
 
 class Runs:
@@ -279,8 +274,8 @@ def scan_vjp(g: Any, y: Any, *inputs: Any, i: int, runs: Runs) -> Any:
 def unrolled(run: Run, inputs: Sequence[Any]) -> list[Tensor]:
     """The last carry and the outputs, op by op."""
     plan, values = run.plan, dict(zip(run.names, inputs, strict=True))
-    for line in plan.ready:
-        line.run(values)
+    for ready in plan.ready:
+        ready.line.run(values)
     ends, outputs = plan.program.outputs
     steps = {x: unbind(values[x]) for x in plan.frames}
     carry = list(inputs[: len(plan.carries)])

@@ -143,11 +143,11 @@ def arrays_of(
         elif role in ("panels", "table"):
             array = panels[slot.holds]
         else:
-            array = part.arrays.get(slot.name)
-            if array is None:
+            if slot.name not in part.arrays:
                 steps = {"carry": (T + 1,), "kept": (T,), "returning": (2,)}.get(role, ())
-                array = take((*steps, slot.rows * part.width), slot.dtype)
-                part.arrays[slot.name] = array
+                shape = (*steps, slot.rows * part.width)
+                part.arrays[slot.name] = take(shape, slot.dtype)
+            array = part.arrays[slot.name]
             if role == "fixed":
                 spread(np.asarray(values[slot.holds[0]]), array, slot.holds[1], part)
             elif role == "total":

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.compiler.likeness import likeness, nest_likeness, with_tensors
+from tinygrad_rnn.compiler.likeness import Found, likeness, nest_likeness, with_tensors
 from tinygrad_rnn.compiler.lowering import UnsupportedError
 from tinygrad_rnn.compiler.slicing import data
 from tinygrad_rnn.compiler.tracing import Program, Sym, identity, trace
@@ -43,7 +43,7 @@ class Trace:
 
     Attributes:
         program: of the step, with masks for lengths and resets.
-        shape: nests of the structure of the last carry and of the outputs.
+        shape: the structure of the last carry and of the outputs.
         captured: the program's captured values; for a trace that several cells share, their
             places among the tensors of a cell.
         again: traces the step once more; None where that was done already.
@@ -81,7 +81,7 @@ class Stepping:
         start: leaves of the initial carry,
         frames: and of the inputs, then the masks.
         first: what a reset goes back to.
-        tensors: of the owner, and `first`.
+        tensors: of the owner, and `first`, with their names.
         key: equal for scans that share a trace; None for one that does not.
 
     Raises:
@@ -97,10 +97,11 @@ class Stepping:
         self.count = len(self.frames)
         self.masks = {name: m for name, m in (("alive", alive), ("fresh", fresh)) if m is not None}
         self.frames += self.masks.values()
-        self.tensors: list[Any] = []
-        known = None if owner is None else likeness(owner, self.tensors)
+        found: dict[int, Found] = {}
+        known = None if owner is None else likeness(owner, found)
         self.first = [as_tensor(x) for x in self.start] if "fresh" in self.masks else []
-        self.tensors += self.first
+        self.tensors = [(x.name, x.tensor) for x in found.values()]
+        self.tensors += [("initial", x) for x in self.first]
         self.key = known and (
             *(known, step, modes.recording.get(), *self.masks),
             *(nest_likeness(init, 0), nest_likeness(xs, 1)),
@@ -138,13 +139,14 @@ class Stepping:
         shape: list[Nest] = []
 
         def with_symbols(*values: Any) -> Any:
-            symbols = {id(x): values[0].program.operand(x) for x in self.tensors}
+            operand = values[0].program.operand
+            symbols = {id(x): operand(x, name) for name, x in self.tensors}
             owner = with_tensors(self.owner, symbols)
             first = [symbols[id(x)] for x in self.first]
             return self.of_leaves(functools.partial(self.step, owner), first, shape)(*values)
 
         program, other = self.traced(with_symbols), self.traced(with_symbols)
-        places = {id(x): k for k, x in enumerate(self.tensors)}
+        places = {id(x): k for k, (_, x) in enumerate(self.tensors)}
         read = {x for line in program.lines for x in line.operands if isinstance(x, Sym)}
         read.update(leaves(program.outputs))
         if not alike(program, other) or any(id(x) not in places for x in program.captured.values()):
@@ -162,7 +164,7 @@ class Stepping:
         Args:
             step: maps (carry, x) to (carry, y).
             first: leaves of the carry that a reset goes back to.
-            shape: gets the new carry and the output, for their structure.
+            shape: gets the structure of the new carry and of the output.
         """
         carries = len(self.start)
 
@@ -173,8 +175,8 @@ class Stepping:
             if "fresh" in masks:
                 before = choose(masks["fresh"], rebuilt(self.init, first), before)
             carry, y = step(before, x)
-            shape[:] = carry, y
-            if structure(carry) != structure(before):
+            shape[:] = structure(carry), structure(y)
+            if shape[0] != structure(before):
                 raise UnsupportedError("the step changes the structure of its carry")
             if "alive" in masks:
                 carry = choose(masks["alive"], carry, still)

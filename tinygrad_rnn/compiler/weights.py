@@ -86,45 +86,76 @@ def parts_of(matrix: Any) -> Sequence[tuple[int, int, Array]]:
     return matrix.parts if isinstance(matrix, Joined) else [(0, 0, matrix)]
 
 
-def make_ready(lines: Sequence[Line], values: Values) -> None:
+class Ready:
+    """A line that reads nothing but what stays the same.
+
+    Attributes:
+        line: the line.
+        joins: whether it puts matrices side by side or below each other,
+        axis: and along which axis.
+        turns: whether it transposes a matrix.
+    """
+
+    __slots__ = ("axis", "joins", "line", "turns")
+
+    def __init__(self, line: Line) -> None:
+        self.line, params = line, line.params
+        matrices = all(isinstance(x, Sym) and x.ndim == 2 for x in line.operands)
+        self.joins = line.op is concatenate and matrices
+        self.turns = line.op is permute and tuple(a % 2 for a in params["axes"]) == (1, 0)
+        self.axis = params["axis"] % 2 if self.joins else 0
+
+    def made(self, operands: Sequence[Any]) -> Any:
+        """What it makes of operands, among which matrices may be joined."""
+        if self.turns:
+            return operands[0].T
+        if self.joins:
+            return Joined.along(self.axis, operands)
+        line, first = self.line, operands[0]
+        if line.op is getitem and isinstance(first, Joined):
+            index = line.params["index"]
+            index = index if isinstance(index, tuple) else (index,)
+            index += (slice(None),) * (2 - len(index))
+            if all(isinstance(i, slice) and i.step in (None, 1) for i in index):
+                return first[index]
+        return line.op.forward(*map(whole, operands), **line.params)
+
+    def taken_apart(self, gs: Sequence[Any], values: Mapping[Sym, Any]) -> Iterator[Any]:
+        """The cotangents of its operands from those of its targets; None for zeros."""
+        line = self.line
+        if self.turns:
+            yield gs[0].T
+        elif self.joins:
+            start = 0
+            for x in line.operands:
+                stop = start + x.shape[self.axis]
+                yield gs[0][start:stop] if self.axis == 0 else gs[0][:, start:stop]
+                start = stop
+        else:
+            operands = [whole(values[x]) if isinstance(x, Sym) else x for x in line.operands]
+            ys = [whole(values[y]) for y in line.targets]
+            g, y = gs[0], ys[0]
+            if line.op.bundles:
+                y = tuple(ys)
+                g = tuple(np.zeros_like(y) if g is None else g for g, y in zip(gs, ys, strict=True))
+            for i, x in enumerate(line.operands):
+                rule = line.op.rule(i) if isinstance(x, Sym) else None
+                gx = rule(g, y, *operands, **line.params) if rule else None
+                yield gx if gx is None else settled(gx, x.shape, x.dtype, line.op, i)
+
+
+def make_ready(lines: Sequence[Ready], values: Values) -> None:
     """Run lines on arrays, and add what they give to the values.
 
     Matrices are joined lazily, and stay so when they are transposed or cut.
     """
-    for line in lines:
-        operands = [values[x] if type(x) is Sym else x for x in line.operands]
-        y = laid_out(line, operands)
-        if y is None:
-            y = line.op.forward(*map(whole, operands), **line.params)
+    for ready in lines:
+        line = ready.line
+        y = ready.made([values[x] if type(x) is Sym else x for x in line.operands])
         if line.op.bundles:
             values.update(zip(line.targets, y, strict=True))
         else:
             values[line.targets[0]] = y
-
-
-def laid_out(line: Line, operands: Sequence[Any]) -> Any:
-    """What a line makes of matrices by laying them out, if that is what it does."""
-    first, params = operands[0], line.params
-    if joins(line):
-        return Joined.along(params["axis"] % 2, operands)
-    if turns(line):
-        return first.T
-    if line.op is getitem and isinstance(first, Joined):
-        index = params["index"] if isinstance(params["index"], tuple) else (params["index"],)
-        index += (slice(None),) * (2 - len(index))
-        if all(isinstance(i, slice) and i.step in (None, 1) for i in index):
-            return first[index]
-    return None
-
-
-def joins(line: Line) -> bool:
-    """Whether a line puts matrices side by side or below each other."""
-    return line.op is concatenate and all(isinstance(x, Sym) and x.ndim == 2 for x in line.operands)
-
-
-def turns(line: Line) -> bool:
-    """Whether a line transposes a matrix."""
-    return line.op is permute and tuple(a % 2 for a in line.params["axes"]) == (1, 0)
 
 
 def whole(x: Any) -> Any:
@@ -133,7 +164,7 @@ def whole(x: Any) -> Any:
 
 
 def pull_back(
-    lines: Sequence[Line], values: Mapping[Sym, Any], found: Values, wanted: set[Sym]
+    lines: Sequence[Ready], values: Mapping[Sym, Any], found: Values, wanted: set[Sym]
 ) -> None:
     """Carry cotangents back through the lines.
 
@@ -143,36 +174,14 @@ def pull_back(
         found: cotangents of values; gets those of what the lines were made of.
         wanted: the values that want one.
     """
-    for line in reversed(lines):
-        gs = [found.pop(y, None) for y in line.targets]
+    for ready in reversed(lines):
+        gs = [found.pop(y, None) for y in ready.line.targets]
         if all(g is None for g in gs):
             continue
-        for x, g in zip(line.operands, taken_apart(line, gs, values), strict=True):
-            if isinstance(x, Sym) and x in wanted and g is not None:
+        parts = ready.taken_apart(gs, values)
+        for x, g in zip(ready.line.operands, parts, strict=True):
+            if g is not None and isinstance(x, Sym) and x in wanted:
                 add(found, x, g)
-
-
-def taken_apart(line: Line, gs: Sequence[Any], values: Mapping[Sym, Any]) -> Iterator[Any]:
-    """The cotangents of a line's operands from those of its targets; None for zeros."""
-    if turns(line):
-        yield gs[0].T
-    elif joins(line):
-        start, axis = 0, line.params["axis"] % 2
-        for x in line.operands:
-            stop = start + x.shape[axis]
-            yield gs[0][start:stop] if axis == 0 else gs[0][:, start:stop]
-            start = stop
-    else:
-        operands = [whole(values[x]) if isinstance(x, Sym) else x for x in line.operands]
-        ys = [whole(values[y]) for y in line.targets]
-        g, y = gs[0], ys[0]
-        if line.op.bundles:
-            y = tuple(ys)
-            g = tuple(np.zeros_like(y) if g is None else g for g, y in zip(gs, ys, strict=True))
-        for i, x in enumerate(line.operands):
-            rule = line.op.rule(i) if isinstance(x, Sym) else None
-            gx = rule(g, y, *operands, **line.params) if rule else None
-            yield gx if gx is None else settled(gx, x.shape, x.dtype, line.op, i)
 
 
 def add(found: Values, x: Sym, g: Any) -> None:

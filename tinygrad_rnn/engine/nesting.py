@@ -41,6 +41,17 @@ def mapped(f: Callable[..., Any], tree: Any, *others: Any) -> Any:
     return rebuilt(tree, map(f, leaves(tree), *map(leaves, others)))
 
 
+def alike(tree: Any, other: Any) -> bool:
+    """Whether two nests have one structure."""
+    if not isinstance(tree, NESTS):
+        return not isinstance(other, NESTS) and (tree is None) == (other is None)
+    if type(tree) is not type(other) or len(tree) != len(other):
+        return False
+    if isinstance(tree, dict):
+        return list(tree) == list(other) and all(alike(tree[k], other[k]) for k in tree)
+    return all(map(alike, tree, other))
+
+
 def structure(tree: Any) -> Any:
     """The shape of a nest, for comparing and for errors: its leaves replaced by `*`."""
     return rebuilt(tree, ("*" for _ in leaves(tree)))

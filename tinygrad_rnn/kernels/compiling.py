@@ -16,6 +16,8 @@ that a new loop need not wait for it.
 """
 
 import functools
+import importlib
+import importlib.util
 import threading
 import warnings
 from collections.abc import Callable
@@ -85,6 +87,7 @@ def _tell_numba_what_loops_may_call() -> None:
     from numba.extending import overload
 
     with _telling:
+        _start_without_scipy()
         while _overloaded:
             function, chooser = _overloaded.popitem()
             overload(function, jit_options={"error_model": "numpy"}, strict=False)(chooser)
@@ -101,6 +104,23 @@ def _tell_numba_what_loops_may_call() -> None:
                 "cache": True,
             }
             overload(function, jit_options=options, strict=False)(choose)
+
+
+@functools.cache
+def _start_without_scipy() -> None:
+    """Let Numba learn of arrays without importing SciPy, which takes as long as all the rest.
+
+    It looks for SciPy's BLAS as soon as it starts. Our loops call none of it, and where another
+    function does, Numba looks again.
+    """
+    from numba.np import linalg
+
+    if importlib.util.find_spec("scipy"):
+        look, linalg.ensure_blas = linalg.ensure_blas, lambda: None
+        try:
+            importlib.import_module("numba.np.arraymath")
+        finally:
+            linalg.ensure_blas = look
 
 
 def jit(loop: F, *, signature: Any = None, keep: bool = True) -> F:

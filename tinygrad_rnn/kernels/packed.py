@@ -86,8 +86,9 @@ def pack(a: Array, out: Array | None = None) -> Array:
         >>> panels.shape == panels_shape(5, 3, float)
         True
     """
-    panels = aligned(panels_shape(*a.shape, a.dtype), a.dtype) if out is None else out
-    pack_parts([(0, 0, a)], panels, len(a))
+    M, K = a.shape
+    panels = aligned(panels_shape(M, K, a.dtype), a.dtype) if out is None else out
+    pack_parts([(0, 0, a)], panels, M)
     return panels
 
 

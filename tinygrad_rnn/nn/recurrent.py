@@ -11,7 +11,7 @@ import numpy as np
 
 from tinygrad_rnn.compiler import scans
 from tinygrad_rnn.engine import Carrier, ShapeError, tensor
-from tinygrad_rnn.engine.nesting import leaves, mapped, rebuilt, structure
+from tinygrad_rnn.engine.nesting import alike, leaves, mapped, rebuilt
 from tinygrad_rnn.nn.arguments import (
     as_input,
     check_dtype,
@@ -253,7 +253,7 @@ class RNNBase(Module):
         states = mapped(lambda s: s if isinstance(s, Carrier) else tensor(s), hx)
         lead = (places, B) if batched else (places,)
         expected = [(*lead, s.shape[1]) for s in leaves(zero)]
-        if structure(states) != structure(zero) or [s.shape for s in leaves(states)] != expected:
+        if not alike(states, zero) or [s.shape for s in leaves(states)] != expected:
             axes = "layers · directions, batch, size" if batched else "layers · directions, size"
             got, asked = mapped(lambda s: tuple(s.shape), states), rebuilt(zero, expected)
             raise ShapeError(
