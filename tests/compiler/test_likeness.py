@@ -88,6 +88,20 @@ def test_tied_parameters_are_not_like_separate_ones():
     assert likeness(apart) == likeness(nn.Stacked(nn.RNNCell(H, H), nn.RNNCell(H, H)))
 
 
+class Doubles(Leaky):
+    def scale(self):
+        return tg.tensor(np.full(H, 2.0)) * np.ones(H)
+
+
+class Draws(Leaky):
+    def __init__(self):
+        super().__init__()
+        self.rng = np.random.default_rng(0)
+
+    def scale(self):
+        return self.rng.normal(size=H)
+
+
 class ReadsNumbers(Leaky):
     def scale(self):
         return float(self.rate.data.sum())
@@ -149,6 +163,16 @@ def test_numbers_read_from_a_parameter_are_read_again():
 
 def test_ops_on_parameters_are_a_part_of_the_program():
     assert traces(Normed(0), Normed(1)) == 1
+
+
+def test_constants_may_be_made_in_a_step():
+    assert traces(Doubles(0), Doubles(1)) == 1
+    assert remembered_trace.cache_info().hits == 1
+
+
+def test_a_step_that_draws_has_no_trace():
+    with compiled(), pytest.warns(RuntimeWarning, match="something else each time"):
+        outcome(Draws())
 
 
 def test_a_changed_global_is_noticed(monkeypatch):

@@ -34,8 +34,8 @@ class Prepared:
 
     def __init__(self, scan: Stepping) -> None:
         self.scan, self.trace = scan, scan.trace()
-        shared, places = self.trace.again is None, self.trace.captured
-        self.captured = [scan.tensors[k][1] for k in places] if shared else places
+        tensors = scan.tensors
+        self.captured = [x if k is None else tensors[k][1] for k, x in self.trace.captured]
 
     def plan(self) -> Plan:
         """The plan for this program, made at its first call.

@@ -44,15 +44,15 @@ class Trace:
     Attributes:
         program: of the step, with masks for lengths and resets.
         shape: the structure of the last carry and of the outputs.
-        captured: the program's captured values; for a trace that several cells share, their
-            places among the tensors of a cell.
+        captured: for each of the program's captured values its place among the tensors of a cell,
+            or None and the value itself.
         again: traces the step once more; None where that was done already.
         plans: what has been planned for it, by what was wanted.
     """
 
     program: Program
     shape: tuple[Nest, Nest]
-    captured: list[Any]
+    captured: Sequence[tuple[int | None, Any]]
     again: Callable[[], Program] | None = None
     plans: dict[Any, Any] = field(default_factory=dict)
 
@@ -128,13 +128,15 @@ class Stepping:
             reason = f"the step cannot be traced, {type(error).__name__}: {error}"
             raise UnsupportedError(reason, matters=large) from None
         self.check_carry(program)
-        return Trace(program, (shape[0], shape[1]), [*program.captured.values()], again)
+        own = [(None, x) for x in program.captured.values()]
+        return Trace(program, (shape[0], shape[1]), own, again)
 
     def shareable_trace(self) -> Trace:
         """The program with symbols for all tensors, whose numbers cannot have got into it.
 
         Raises:
-            UnsupportedError: if the step has read other tensors, too.
+            UnsupportedError: if the step has read other tensors that want gradients, or is not
+                the same each time.
         """
         shape: list[Nest] = []
 
@@ -147,16 +149,18 @@ class Stepping:
 
         program, other = self.traced(with_symbols), self.traced(with_symbols)
         places = {id(x): k for k, (_, x) in enumerate(self.tensors)}
-        read = {x for line in program.lines for x in line.operands if isinstance(x, Sym)}
-        read.update(leaves(program.outputs))
-        if not alike(program, other) or any(id(x) not in places for x in program.captured.values()):
+        foreign = [x for x in program.captured.values() if id(x) not in places]
+        if not alike(program, other) or any(getattr(x, "requires_grad", False) for x in foreign):
             raise UnsupportedError("the step does not depend on its cell alone")
         self.check_carry(program)
-        used = {name: places[id(x)] for name, x in program.captured.items() if name in read}
+        read = {x for line in program.lines for x in line.operands if isinstance(x, Sym)}
+        read.update(leaves(program.outputs))
+        used = {name: x for name, x in program.captured.items() if name in read}
+        captured = [(places[id(x)], None) if id(x) in places else (None, x) for x in used.values()]
         # Stand-ins: what is remembered must not keep the tensors of one cell alive.
         program.captured = {x: np.broadcast_to(np.zeros((), x.dtype), x.shape) for x in used}
         program.known.clear()
-        return Trace(program, (shape[0], shape[1]), [*used.values()])
+        return Trace(program, (shape[0], shape[1]), captured)
 
     def of_leaves(self, step: Step, first: list[Any], shape: list[Nest]) -> Callable[..., Any]:
         """The step as a function of leaves, from and to.
