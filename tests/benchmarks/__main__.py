@@ -1,10 +1,13 @@
 """`python -m tests.benchmarks [group …]`: every comparison, as ratios from one run.
 
-`--json FILE` keeps the results with the machine's facts, `--svg FILE` draws the speed-ups, and
-`--quick` only tries whether everything runs: its numbers mean nothing.
+`--json FILE` keeps the results with the machine's facts, `--svg FILE` draws the speed-ups,
+`--text FILE` keeps the tables, and `--quick` only tries whether everything runs: its numbers mean
+nothing.
 """
 
+import io
 import json
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
@@ -34,6 +37,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "growth": ("growth",),
     "words": ("words",),
 }
+PAGE = 88  # characters in a line of the tables as text
 COLUMNS = (
     TextColumn("{task.description}"),
     BarColumn(),
@@ -46,6 +50,7 @@ def main(
     names: Annotated[list[str] | None, typer.Argument(help=f"Of {', '.join(GROUPS)}.")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write results here.")] = None,
     svg_file: Annotated[Path | None, typer.Option("--svg", help="Draw speed-ups here.")] = None,
+    text_file: Annotated[Path | None, typer.Option("--text", help="Write the tables here.")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Only try whether it runs.")] = False,
 ) -> None:
     """Run the comparisons and show them as tables."""
@@ -54,13 +59,32 @@ def main(
         raise typer.BadParameter(f"no group {', '.join(unknown)}; there are {', '.join(GROUPS)}")
     console, machine = Console(), facts()
     groups: dict[str, Any] = {}
+    page = Console(file=io.StringIO(), width=PAGE)
     for name in names or GROUPS:
         results = measure(name, QUICK if quick else Effort(), console)
-        show(results, console)
+        for place in (console, page):
+            show(results, place)
         groups[name] = results.as_data()
         save(json_file, {"machine": machine, "quick": quick, "groups": groups})
+        if text_file is not None:
+            text_file.write_text(as_text(page, machine))
     if svg_file is not None:
         svg_file.write_text(import_module("tests.benchmarks.picture").svg(groups))
+
+
+def as_text(page: Console, machine: Mapping[str, Any]) -> str:
+    """The tables, and what they were measured on."""
+    assert isinstance(page.file, io.StringIO)
+    rows = [line.rstrip() for line in page.file.getvalue().splitlines()]
+    told = "\n".join(f"{name:<10}{spelled(fact)}" for name, fact in machine.items())
+    return "\n".join(rows).strip("\n") + f"\n\n{told}\n"
+
+
+def spelled(fact: Any) -> str:
+    """A fact of the machine in words."""
+    if isinstance(fact, Mapping):
+        return ", ".join(f"{name} {version}" for name, version in fact.items())
+    return ", ".join(fact) if isinstance(fact, list) else str(fact)
 
 
 def measure(name: str, effort: Effort, console: Console) -> Results:
