@@ -15,7 +15,7 @@ from tinygrad_rnn.compiler.ways import listener, way
 from tinygrad_rnn.engine import Tensor, modes
 from tinygrad_rnn.engine.nesting import rebuilt
 
-WORTH = 1 << 20  # multiplications and additions of a scan from which compiling it pays
+WORTH = 1 << 18  # multiplications and additions of a scan from which compiling it pays
 
 
 class Prepared:
