@@ -36,7 +36,7 @@ from tinygrad_rnn.engine import Operation, Tensor
 
 PLAIN = (int, float, bool, str, type(None), complex, np.generic, np.dtype)  # equal if the same
 METHODS = (FunctionType, property, classmethod, staticmethod)
-LASTING = (*METHODS, BuiltinFunctionType, ModuleType, type, Operation)  # known by identity
+LASTING = (*METHODS, BuiltinFunctionType, np.ufunc, ModuleType, type, Operation)  # by identity
 NUMBERS = (Tensor, np.ndarray)
 READING = ("LOAD_GLOBAL", "LOAD_NAME")  # Python's instructions
 LIBRARY = __name__.partition(".")[0]
