@@ -40,6 +40,7 @@ from tinygrad_rnn.compiler.tracing import Line, Program, Sym
 from tinygrad_rnn.compiler.weights import Ready
 from tinygrad_rnn.ops import matmul
 
+SCALING = ("standardize", "softmax", "log_softmax")  # few passes over what a product has left near
 NARROW = 8  # products with fewer sequences than a vector has lanes wait for all steps' frames,
 SMALL = 1 << 15  # unless their matrices have so few numbers that they stay in the cache anyway
 
@@ -253,7 +254,7 @@ def staying(program: Program, kinds: Kinds, batch: int | None, apart: bool) -> s
     for line in reversed(program.lines):
         if kinds[line.targets[0]] is not Kind.FRAME:
             continue
-        simple = line.op.kernel is not None or line.op.name in MOVES
+        simple = line.op.kernel is not None or line.op.name in MOVES or scales(line, batch)
         simple = simple or (not apart and weighs(line, kinds))
         values = [x for x in line.operands if isinstance(x, Sym) and kinds[x] is Kind.FRAME]
         fits = batch is None or all(
@@ -273,6 +274,15 @@ def weighs(line: Line, kinds: Kinds) -> bool:
         return False
     w = line.operands[1]
     return kinds[w] is Kind.FIXED and w.ndim == 2
+
+
+def scales(line: Line, batch: int | None) -> bool:
+    """Whether a line brings the features of each sequence to one scale."""
+    if line.op.name not in SCALING or batch is None:
+        return False
+    (y,), axis = line.targets, line.params["axis"]
+    axes = axis if isinstance(axis, tuple) else (axis,)
+    return all(isinstance(a, int) and a % y.ndim > 0 for a in axes)
 
 
 def wanting(program: Program, kinds: Kinds, wishes: list[bool]) -> set[Sym]:

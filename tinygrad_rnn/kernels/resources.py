@@ -12,12 +12,14 @@ import sys
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Hashable
-from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
+
+if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
 
 Array = NDArray[Any]
 
@@ -140,8 +142,10 @@ def take(shape: tuple[int, ...], dtype: DTypeLike) -> Array:
 
 
 @functools.lru_cache(maxsize=8)
-def workers_of(process: int, count: int) -> ThreadPoolExecutor:
+def workers_of(process: int, count: int) -> "ThreadPoolExecutor":
     """Threads of a process; after a fork the child has its own."""
+    from concurrent.futures import ThreadPoolExecutor  # only large work needs it
+
     return ThreadPoolExecutor(count, "tinygrad_rnn")
 
 
