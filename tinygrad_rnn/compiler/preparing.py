@@ -9,7 +9,7 @@ from tinygrad_rnn.compiler.lowering import UnsupportedError
 from tinygrad_rnn.compiler.planning import Plan, planned
 from tinygrad_rnn.compiler.running import Run
 from tinygrad_rnn.compiler.stepping import Stepping, Trace, program_key
-from tinygrad_rnn.compiler.tracing import Sym
+from tinygrad_rnn.compiler.tracing import Question, Sym
 from tinygrad_rnn.compiler.unrolling import Nest
 from tinygrad_rnn.compiler.ways import listener, way
 from tinygrad_rnn.engine import Tensor, modes
@@ -81,20 +81,15 @@ class Prepared:
         return rebuilt(carry, results[:carries]), rebuilt(outputs, results[carries:])
 
 
-class PlanQuestion:
-    """A trace and what is wanted of it, with a key to compare by."""
+class PlanQuestion(Question):
+    """A trace, and what is wanted of it."""
 
     def __init__(self, trace: Trace, carries: int, wanted: tuple[bool, ...]) -> None:
-        self.trace: Trace | None = trace
-        self.carries, self.wanted, program = carries, wanted, trace.program
+        program = trace.program
         given = tuple((x.name, x.shape, x.dtype) for x in (*program.inputs, *program.captured))
-        self.key = given, program_key(program), carries, wanted
-
-    def __hash__(self) -> int:
-        return hash(self.key)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, PlanQuestion) and self.key == other.key
+        super().__init__((given, program_key(program), carries, wanted))
+        self.trace: Trace | None = trace
+        self.carries, self.wanted = carries, wanted
 
 
 @functools.lru_cache(maxsize=256)

@@ -10,7 +10,7 @@ import numpy as np
 from tinygrad_rnn.compiler.likeness import Found, likeness, nest_likeness, with_tensors
 from tinygrad_rnn.compiler.lowering import UnsupportedError
 from tinygrad_rnn.compiler.slicing import data
-from tinygrad_rnn.compiler.tracing import Program, Sym, identity, trace
+from tinygrad_rnn.compiler.tracing import Program, Question, Sym, identity, trace
 from tinygrad_rnn.compiler.unrolling import Nest, Step, choose, column, time_steps
 from tinygrad_rnn.compiler.ways import way
 from tinygrad_rnn.engine import Carrier, Tensor, modes
@@ -204,20 +204,12 @@ class Stepping:
                 raise UnsupportedError("the new carry has another shape or dtype", matters=False)
 
 
-class TraceQuestion:
-    """A scan that asks for a trace, with the key to compare it by."""
-
-    __slots__ = ("asked", "key")
+class TraceQuestion(Question):
+    """A scan that asks for a trace."""
 
     def __init__(self, asked: Stepping) -> None:
+        super().__init__(asked.key)
         self.asked: Stepping | None = asked
-        self.key = asked.key
-
-    def __hash__(self) -> int:
-        return hash(self.key)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, TraceQuestion) and self.key == other.key
 
 
 @functools.lru_cache(maxsize=256)

@@ -198,18 +198,24 @@ class Stub:
 
 
 class Question:
-    """An op, operands and parameters, with a key to compare them by."""
+    """What is asked of a function that remembers its answers, with a key to compare it by."""
 
-    __slots__ = ("key", "op", "operands", "params")
-
-    def __init__(self, key: Hashable, op: Operation, operands: Any, params: Params) -> None:
-        self.key, self.op, self.operands, self.params = key, op, operands, params
+    def __init__(self, key: Hashable) -> None:
+        self.key = key
 
     def __hash__(self) -> int:
         return hash(self.key)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Question) and self.key == other.key
+
+
+class OutcomeQuestion(Question):
+    """What an op gives for operands and parameters."""
+
+    def __init__(self, key: Hashable, op: Operation, operands: Any, params: Params) -> None:
+        super().__init__(key)
+        self.op, self.operands, self.params = op, operands, params
 
 
 PLAIN = frozenset({int, float, bool, str, type(None)})  # equal where they are the same
@@ -236,11 +242,11 @@ def identity(x: Any) -> Hashable:
 def outcome(op: Operation, operands: tuple[Any, ...], params: Params, kind: Hashable) -> Outcome:
     """The shapes and dtypes of what `op` gives for operands like these, and such parameters."""
     known = [(x.shape, x.dtype) if type(x) is Sym else identity(x) for x in operands]
-    return remembered_outcome(Question((op, tuple(known), kind), op, operands, params))
+    return remembered_outcome(OutcomeQuestion((op, tuple(known), kind), op, operands, params))
 
 
 @functools.lru_cache(maxsize=4096)
-def remembered_outcome(asked: Question) -> Outcome:
+def remembered_outcome(asked: OutcomeQuestion) -> Outcome:
     """As `computed_outcome`, which is only asked once for each question."""
     stubs = tuple(Stub(x.shape, x.dtype) if type(x) is Sym else x for x in asked.operands)
     asked.operands = ()  # whose program must not be kept alive
