@@ -509,6 +509,32 @@ def test_a_detached_carry_stops_gradients():
     assert x.grad.data[2:].any()
 
 
+@pytest.mark.parametrize("batch", [2, 16])
+def test_arrays_that_cannot_be_written_are_read(batch):
+    def locked(*shape, dtype="float64"):
+        array = np.random.default_rng(sum(shape)).normal(size=shape).astype(dtype)
+        array.flags.writeable = False
+        return array
+
+    u, w, b, table = (tg.Tensor(locked(*s), True) for s in ((20, 20), (20, 20), (20,), (5, 20)))
+    ids = np.random.default_rng(0).integers(0, 5, (T, batch))
+    ids.flags.writeable = False
+
+    def step(h, x):
+        h = tg.tanh(x[0] @ u + h @ w + b + tg.embedding(table, x[1]))
+        return h, h
+
+    found = []
+    for way in (tg.eager, lambda: compiled("numba")):
+        xs = tg.Tensor(locked(T, batch, 20), True)
+        with way():
+            _, y = tg.scan(step, tg.Tensor(locked(batch, 20)), (xs, ids))
+        (y * y).sum().backward()
+        found.append([y.numpy(), xs.grad.numpy(), *gradients({"u": u, "w": w, "b": b}).values()])
+    for eager, loop in zip(*found, strict=True):
+        np.testing.assert_allclose(loop, eager, rtol=1e-11, atol=1e-13)
+
+
 # What a step, or its user, does wrong.
 
 

@@ -17,6 +17,7 @@ from tinygrad_rnn.engine import Carrier
 from tinygrad_rnn.kernels.packed import pack_parts, panels_shape
 from tinygrad_rnn.kernels.resources import get_num_threads, shelf_of, take
 
+LOOPS_TAKE = ("C", "W")  # they are compiled for one kind of array; what is read-only is copied
 LANES = 8  # a slice is not made narrower than a vector
 CACHED = 1 << 18  # and not so wide that a block of a step leaves the second cache, in bytes
 WORTH = 1 << 18  # numbers that a loop must produce for a second thread to pay
@@ -85,7 +86,7 @@ def packed(slots: Sequence[Slot], values: Values) -> dict[Any, Array]:
     panels = {}
     for slot in slots:
         if slot.role == "table":
-            panels[slot.holds] = np.ascontiguousarray(values[slot.holds[0]])
+            panels[slot.holds] = np.require(values[slot.holds[0]], requirements=LOOPS_TAKE)
         if slot.role == "panels":
             x, left = slot.holds
             matrix = values[x] if left else values[x].T
@@ -114,7 +115,8 @@ def as_rows(array: Array, shape: tuple[int, ...]) -> Array:
     """An array with its features on one axis, along which numbers are neighbours."""
     flat = array.reshape(shape)
     neighbours = flat.shape[-1] < 2 or flat.strides[-1] == flat.itemsize
-    return flat if neighbours else np.ascontiguousarray(flat)
+    suits = neighbours and flat.flags.writeable
+    return flat if suits else np.require(flat, requirements=LOOPS_TAKE)
 
 
 def arrays_of(

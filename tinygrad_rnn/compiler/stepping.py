@@ -63,7 +63,7 @@ class Trace:
 
     def same_again(self) -> bool:
         """Whether tracing the step once more gives the same program with the same constants."""
-        return self.again is None or alike(self.program, self.again())
+        return self.again is None or same_program(self.program, self.again())
 
 
 class Stepping:
@@ -150,7 +150,7 @@ class Stepping:
         program, other = self.traced(with_symbols), self.traced(with_symbols)
         places = {id(x): k for k, (_, x) in enumerate(self.tensors)}
         foreign = [x for x in program.captured.values() if id(x) not in places]
-        if not alike(program, other) or any(getattr(x, "requires_grad", False) for x in foreign):
+        if not same_program(program, other) or any(getattr(x, "requires_grad", False) for x in foreign):
             raise UnsupportedError("the step does not depend on its cell alone")
         self.check_carry(program)
         read = {x for line in program.lines for x in line.operands if isinstance(x, Sym)}
@@ -230,7 +230,7 @@ def cost(name: str, operands: Sequence[Any], targets: Sequence[Sym]) -> int:
     return size * int(inner)
 
 
-def alike(a: Program, b: Program) -> bool:
+def same_program(a: Program, b: Program) -> bool:
     """Whether two programs do the same, with the same constants."""
     if program_key(a) != program_key(b):
         return False

@@ -83,7 +83,7 @@ class Joined:
 
 def parts_of(matrix: Any) -> Sequence[tuple[int, int, Array]]:
     """The parts of a matrix; one that is not joined is its only part."""
-    return matrix.parts if isinstance(matrix, Joined) else [(0, 0, matrix)]
+    return matrix.parts if isinstance(matrix, Joined) else [(0, 0, np.asarray(matrix))]
 
 
 class Ready:

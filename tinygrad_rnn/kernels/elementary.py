@@ -15,8 +15,8 @@ function    float32              float64
 ==========  ===================  ===================
 
 of the true value; where that is below the normal numbers, the float32 `sigmoid` may give 0. The
-tests sweep them; `tests/kernels/fit_coefficients.py` computes the
-coefficients, each set by Remez exchange.
+tests sweep them; `tests/kernels/fit_coefficients.py` computes the coefficients, each set by Remez
+exchange.
 
 The exponential is reduced by $x = k \ln 2 + r$ with $|r| \le \tfrac12 \ln 2$, where $\ln 2$ is
 taken in two parts so that nothing is lost in the difference (Cody and Waite, *Software Manual for

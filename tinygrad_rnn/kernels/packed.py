@@ -109,7 +109,8 @@ def pack_parts(parts: Sequence[tuple[int, int, Array]], panels: Array, M: int) -
     """
     compiled = current_backend() == "numba"
     for row, column, a in parts:
-        loop_suits = compiled and a.size >= 256 and a.itemsize in a.strides
+        kind_suits = a.itemsize in a.strides and a.flags.writeable  # as the loop is compiled for
+        loop_suits = compiled and a.size >= 256 and kind_suits
         (compiled_to_panels(a.dtype) if loop_suits else to_panels)(a, panels, row, column)
     left_over = M % panels.shape[2]
     if left_over:

@@ -215,6 +215,7 @@ class RNNBase(Module):
             found = scans(
                 [
                     cell.scan(start, x, reverse=reverse, **options)
+                    # Directions come first: when they end, no more is taken of what is to do.
                     for reverse, (cell, start) in zip(self.directions, todo, strict=False)
                 ]
             )
