@@ -5,7 +5,7 @@ import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -17,7 +17,8 @@ from tinygrad_rnn.engine import Carrier
 from tinygrad_rnn.kernels.packed import pack_parts, panels_shape
 from tinygrad_rnn.kernels.resources import get_num_threads, shelf_of, take
 
-LOOPS_TAKE = ("C", "W")  # they are compiled for one kind of array; what is read-only is copied
+# Loops are compiled for arrays that can be written; what cannot be is copied.
+LOOPS_TAKE: tuple[Literal["C", "W"], ...] = ("C", "W")
 LANES = 8  # a slice is not made narrower than a vector
 CACHED = 1 << 18  # and not so wide that a block of a step leaves the second cache, in bytes
 WORTH = 1 << 18  # numbers that a loop must produce for a second thread to pay

@@ -150,7 +150,8 @@ class Stepping:
         program, other = self.traced(with_symbols), self.traced(with_symbols)
         places = {id(x): k for k, (_, x) in enumerate(self.tensors)}
         foreign = [x for x in program.captured.values() if id(x) not in places]
-        if not same_program(program, other) or any(getattr(x, "requires_grad", False) for x in foreign):
+        wanting = any(getattr(x, "requires_grad", False) for x in foreign)
+        if wanting or not same_program(program, other):
             raise UnsupportedError("the step does not depend on its cell alone")
         self.check_carry(program)
         read = {x for line in program.lines for x in line.operands if isinstance(x, Sym)}
