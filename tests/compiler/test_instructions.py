@@ -26,7 +26,7 @@ def loops_of(cell):
     x = tg.tensor(np.ones((3, 16, 8), np.float32), requires_grad=True)
     with tg.compiled(), tg.backend("numpy"):
         report = tg.explain(nn.Recurrent(cell), x)
-    module = loaded(report.source, "numba")
+    module = loaded(report.source)
     return [
         f
         for name, f in inspect.getmembers(module, inspect.isfunction)

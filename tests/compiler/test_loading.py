@@ -5,23 +5,23 @@ import os
 import pytest
 
 from tinygrad_rnn.compiler import loading
+from tinygrad_rnn.kernels.machine_code import FOLDER, SUFFIX
 
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    monkeypatch.setenv(loading.FOLDER, str(tmp_path))
+    monkeypatch.setenv(FOLDER, str(tmp_path))
     monkeypatch.setattr(loading, "KEPT", 3)
     return tmp_path
 
 
 def test_the_oldest_loops_make_room_for_new_ones(folder):
-    (folder / "__pycache__").mkdir()
     for k in range(5):
         path = loading.written(f"loop_{k}", f"NUMBER = {k}\n")
         os.utime(path, (k, k))
-        (folder / "__pycache__" / f"loop_{k}.forward-1.py311.nbi").touch()
+        (folder / f"loop_{k}_forward_1{SUFFIX}").touch()
     assert [path.stem for path in loading.kept_loops()] == ["loop_2", "loop_3", "loop_4"]
-    kept = sorted(path.name.partition(".")[0] for path in (folder / "__pycache__").iterdir())
+    kept = sorted(path.name.partition("_forward")[0] for path in folder.glob(f"*{SUFFIX}"))
     assert kept == ["loop_2", "loop_3", "loop_4"]
 
 

@@ -126,10 +126,10 @@ def test_a_process_that_was_forked_may_run_loops(any_work_is_shared):
 def test_longer_sequences_and_larger_batches_are_not_compiled_for():
     with compiled("numba"):
         results_of("LSTM", "float32", 16)
-        before = loading.compiled_loop.cache_info().misses
+        before = loading.loop_by.cache_info().misses
         for batch, steps in ((16, 9), (33, 6), (40, 1)):
             results_of("LSTM", "float32", batch, steps)
-    assert loading.compiled_loop.cache_info().misses == before
+    assert loading.loop_by.cache_info().misses == before
 
 
 def test_an_lstm_has_one_product_forward_and_one_backward():

@@ -8,9 +8,12 @@ import pytest
 from tinygrad_rnn.kernels import tiles
 from tinygrad_rnn.kernels.compiling import jit
 from tinygrad_rnn.kernels.dispatch import backend
+from tinygrad_rnn.kernels.machine_code import machine_code
 from tinygrad_rnn.kernels.packed import (
+    accumulate,
     add_gram,
     aligned,
+    multiplying_by,
     pack,
     panels_shape,
     product,
@@ -45,11 +48,16 @@ SPANS = [
 GUARD = 40
 
 both_ways = pytest.mark.parametrize("way", ["python", "compiled"])
+all_ways = pytest.mark.parametrize("way", ["python", "compiled", "machine code"])
 both_dtypes = pytest.mark.parametrize("dtype", ["float32", "float64"])
 
 
 def run(way, loop, *args):
-    (COMPILED[loop] if way == "compiled" else loop)(*args)
+    if way == "machine code":
+        assert loop is calls_add_gram
+        accumulate(*args)
+    else:
+        (COMPILED[loop] if way == "compiled" else loop)(*args)
 
 
 def normal(dtype, *shape):
@@ -85,7 +93,7 @@ def test_a_product_is_numpys_for_every_shape(way, dtype):
         assert untouched(), (M, K, b)
 
 
-@both_ways
+@all_ways
 @both_dtypes
 def test_a_gram_is_the_sum_of_its_products_for_every_shape(way, dtype):
     for T, M, K, b in SPANS:
@@ -97,14 +105,14 @@ def test_a_gram_is_the_sum_of_its_products_for_every_shape(way, dtype):
         assert untouched(), (T, M, K, b)
 
 
-@both_ways
+@all_ways
 def test_a_gram_of_no_steps_adds_nothing(way):
     out = np.ones((3, 2))
     run(way, calls_add_gram, apart(float, 0, 12), apart(float, 0, 8), out, 0, 3)
     assert (out == 1).all()
 
 
-@both_ways
+@all_ways
 def test_threads_may_share_the_rows_of_a_gram(way):
     g, a = apart("float32", 20, 50 * 8), apart("float32", 20, 30 * 8)
     whole, shared = np.zeros((2, 50, 30), np.float32)
@@ -150,6 +158,10 @@ def test_sizes_that_do_not_fit_are_refused(way):
     for x, c in [(np.ones(7), np.ones(60)), (np.ones(8), np.ones(59)), (np.ones(8), np.ones(200))]:
         with pytest.raises(ValueError, match="the panels, x and c do not fit"):
             run(way, calls_product, panels, x, c)
+
+
+@all_ways
+def test_sizes_of_a_gram_that_do_not_fit_are_refused(way):
     with pytest.raises(ValueError, match="g, a and out do not fit"):
         run(way, calls_add_gram, apart(float, 5, 6), apart(float, 4, 4), np.ones((3, 2)), 0, 3)
 
@@ -215,9 +227,8 @@ def test_a_panel_is_whole_vectors_and_whole_tiles(tile):
 )
 def test_every_tile_makes_right_products_on_any_machine(dtype, tile):
     from tinygrad_rnn.kernels.instructions import address, call
-    from tinygrad_rnn.kernels.microkernels import multiply_by
 
-    multiply, across = multiply_by(tile, dtype).name, tile.columns
+    multiply, across = machine_code(multiplying_by(tile, dtype)).name, tile.columns
 
     @lambda loop: jit(loop, keep=False)
     def by_tile(panels, x, c, M, N, K):

@@ -213,7 +213,8 @@ def doctor(
 
 def delete_loops(json: bool) -> None:
     """Empty the folder of compiled loops, and say how many there were."""
-    from tinygrad_rnn.compiler.loading import cache_folder, clear_loops
+    from tinygrad_rnn.compiler.loading import clear_loops
+    from tinygrad_rnn.kernels.machine_code import cache_folder
 
     with explained(OSError):
         count = clear_loops()

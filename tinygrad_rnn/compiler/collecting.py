@@ -1,6 +1,5 @@
 """Gradients that the backward loops leave behind, slice by slice, put together."""
 
-import functools
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -13,9 +12,8 @@ from tinygrad_rnn.compiler.tracing import Sym
 from tinygrad_rnn.compiler.weights import Array, Values, add
 from tinygrad_rnn.engine import Operation
 from tinygrad_rnn.engine.backward import settled
-from tinygrad_rnn.kernels.compiling import jit
 from tinygrad_rnn.kernels.dispatch import current_backend
-from tinygrad_rnn.kernels.packed import add_gram
+from tinygrad_rnn.kernels.packed import accumulate, add_gram
 from tinygrad_rnn.kernels.resources import take
 from tinygrad_rnn.kernels.transposed import to_rows
 
@@ -60,12 +58,14 @@ def products_of(
         What is to be done, and the gradients that are there when it is done.
     """
     tasks, gradients = [], []
+    add_one = accumulate if current_backend() == "numba" else add_gram
     for weight in plan.weights:
         M, K = weight.matrix.shape if weight.left else weight.matrix.shape[::-1]
         out = take((M, K), weight.matrix.dtype)
         out[:] = 0
         factors = [factors_of(weight, M, K, part, T) for part in parts]
-        tasks += [partial(add_grams, out, factors, *share) for share in shares(M, work)]
+        for start, stop in shares(M, work):
+            tasks.append(partial(add_all, add_one, factors, out, start, stop))
         gradients.append((weight.matrix, out if weight.left else out.T))
     return tasks, gradients
 
@@ -83,24 +83,14 @@ def factors_of(weight: Weight, M: int, K: int, part: Slice, T: int) -> tuple[Arr
     return factor(weight.g, M), factor(weight.a, K)
 
 
-def add_grams(out: Array, factors: Sequence[tuple[Array, Array]], start: int, stop: int) -> None:
-    """Add the products of all slices to rows of a gradient."""
-    compiled = current_backend() == "numba"
-    add_one = compiled_grams(out.dtype) if compiled else add_gram
-    for g, a in factors:
-        add_one(g, a, out, start, stop)
-
-
-def grams(g: Array, a: Array, out: Array, start: int, stop: int) -> None:
-    """What of `add_gram` Numba compiles."""
-    add_gram(g, a, out, start, stop)
-
-
-@functools.cache
-def compiled_grams(dtype: "np.dtype[Any]") -> Any:
-    """`add_gram`, compiled for a dtype and any distance between rows."""
-    from numba import types
-
-    kind = getattr(types, dtype.name)
-    factor, out = types.Array(kind, 2, "A"), types.Array(kind, 2, "C")
-    return jit(grams, signature=types.void(factor, factor, out, types.int64, types.int64))
+def add_all(
+    add_one: Callable[..., None],
+    factors: Sequence[tuple[Array, Array]],
+    out: Array,
+    start: int,
+    stop: int,
+) -> None:
+    """Add the products of all slices to rows of a gradient; infinities and NaN are silent."""
+    with np.errstate(all="ignore"):
+        for g, a in factors:
+            add_one(g, a, out, start, stop)

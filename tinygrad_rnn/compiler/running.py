@@ -10,15 +10,14 @@ to be differentiated again, from the same steps unrolled op by op.
 """
 
 import itertools
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from tinygrad_rnn.compiler.collecting import add_carries, add_sums, products_of
 from tinygrad_rnn.compiler.emitting import Array as Slot
-from tinygrad_rnn.compiler.loading import loop_of
+from tinygrad_rnn.compiler.loading import Loop, Task, loop_of
 from tinygrad_rnn.compiler.planning import Plan
 from tinygrad_rnn.compiler.slicing import (
     Slice,
@@ -37,8 +36,6 @@ from tinygrad_rnn.kernels.dispatch import current_backend
 from tinygrad_rnn.kernels.resources import side_by_side, take
 from tinygrad_rnn.kernels.transposed import to_features, to_rows
 from tinygrad_rnn.ops import stack, unbind
-
-Task = Callable[[], None]
 
 
 class Run:
@@ -84,10 +81,10 @@ class Run:
         self.values, self.parts, tasks = values, sliced(plan, T, self.work), []
         self.busy = True
         for part in self.parts:
-            arrays = arrays_of(plan.forward, part, T, sequences, panels, values)
+            arrays = arrays_of(plan.forward, "forward", part, T, sequences, panels, values)
             for slot, start in zip(plan.carried, starts, strict=True):
                 to_features(start[part.span], part.arrays[slot.name][0])
-            tasks.append(partial(loop, T, part.width, self.first, self.stride, *arrays))
+            tasks.append(loop.task(self.numbers(part), arrays, part.tables))
         return tasks
 
     def results(self, shown: list[Array]) -> list[Array]:
@@ -143,25 +140,29 @@ class Run:
         loop, tasks = loop_for(plan, "backward", slots), []
         self.busy = True
         for part in self.parts:
-            arrays = arrays_of(slots, part, T, sequences, panels, values)
+            arrays = arrays_of(slots, "backward", part, T, sequences, panels, values)
             for slot in slots:
                 if slot.role == "returning":
                     end = block_of(ends[slot.holds], plan.carries[slot.holds], plan)
                     to_features(end[part.span], part.arrays[slot.name][(T - 1) % 2])
-            tasks.append(partial(loop, T, part.width, self.first, self.stride, *arrays))
+            tasks.append(loop.task(self.numbers(part), arrays, part.tables))
         return tasks
+
+    def numbers(self, part: Slice) -> tuple[int, int, int, int]:
+        """What a loop over a slice takes besides arrays."""
+        return self.T, part.width, self.first, self.stride
 
     def sequence(self, x: Any) -> Array:
         """Memory for a value at all steps, (T, batch, rows)."""
         return take((self.T, self.plan.batch or 1, self.plan.lowering.rows(x)), x.dtype)
 
 
-def loop_for(plan: Plan, stage: str, slots: Sequence[Slot]) -> Callable[..., None]:
+def loop_for(plan: Plan, stage: str, slots: Sequence[Slot]) -> Loop:
     """The loop of a stage, compiled at the first question."""
     key = stage, current_backend()
     if key not in plan.loops:
         plan.loops[key] = loop_of(plan.source, stage, slots)
-    loop: Callable[..., None] = plan.loops[key]
+    loop: Loop = plan.loops[key]
     return loop
 
 

@@ -10,12 +10,14 @@ from typing import Any, Literal
 import numpy as np
 
 from tinygrad_rnn.compiler.emitting import Array as Slot
+from tinygrad_rnn.compiler.loading import CHANGING
 from tinygrad_rnn.compiler.planning import Plan
 from tinygrad_rnn.compiler.tracing import Sym
 from tinygrad_rnn.compiler.weights import Array, Values, parts_of
 from tinygrad_rnn.engine import Carrier
 from tinygrad_rnn.kernels.packed import pack_parts, panels_shape
 from tinygrad_rnn.kernels.resources import get_num_threads, shelf_of, take
+from tinygrad_rnn.kernels.tables import Table
 
 # Loops are compiled for arrays that can be written; what cannot be is copied.
 LOOPS_TAKE: tuple[Literal["C", "W"], ...] = ("C", "W")
@@ -32,16 +34,29 @@ class Slice:
         start: the first of them,
         width: and how many there are.
         arrays: what loops write, by name, but for results.
+        given: what the loop of each stage was given last,
+        tables: and where that is.
     """
 
     start: int
     width: int
     arrays: dict[str, Array] = field(default_factory=dict)
+    given: dict[str, list[Array]] = field(default_factory=dict)
+    tables: dict[str, Table] = field(default_factory=dict)
 
     @property
     def span(self) -> slice:
         """Where they are in the batch."""
         return slice(self.start, self.start + self.width)
+
+    def memory(self, slot: Slot, T: int) -> Array:
+        """The array of a slot, the same for all loops; nothing if each run has another one."""
+        if slot.role in CHANGING:
+            return np.empty(0)
+        if slot.name not in self.arrays:
+            steps = {"carry": (T + 1,), "kept": (T,), "returning": (2,)}.get(slot.role, ())
+            self.arrays[slot.name] = take((*steps, slot.rows * self.width), slot.dtype)
+        return self.arrays[slot.name]
 
 
 def data(x: Any) -> Any:
@@ -122,6 +137,7 @@ def as_rows(array: Array, shape: tuple[int, ...]) -> Array:
 
 def arrays_of(
     slots: Sequence[Slot],
+    stage: str,
     part: Slice,
     T: int,
     sequences: dict[Any, Array],
@@ -132,30 +148,26 @@ def arrays_of(
 
     Args:
         slots: what it takes, from the plan.
-        part: the slice; gets the arrays that it does not have yet.
+        stage: which of the loops it is.
+        part: the slice; keeps the arrays that are the same at each run.
         T: how many steps there are.
         sequences: of the whole batch, by what the slots say that they hold.
         panels: packed matrices, and tables.
         values: by which fixed values are known.
     """
-    arrays = []
-    for slot in slots:
+    if stage not in part.given:
+        part.given[stage] = [part.memory(slot, T) for slot in slots]
+    arrays = part.given[stage]
+    for k, slot in enumerate(slots):
         role = slot.role
         if role == "sequence":
-            array = sequences[slot.holds][:, part.span]
+            arrays[k] = sequences[slot.holds][:, part.span]
         elif role in ("panels", "table"):
-            array = panels[slot.holds]
-        else:
-            if slot.name not in part.arrays:
-                steps = {"carry": (T + 1,), "kept": (T,), "returning": (2,)}.get(role, ())
-                shape = (*steps, slot.rows * part.width)
-                part.arrays[slot.name] = take(shape, slot.dtype)
-            array = part.arrays[slot.name]
-            if role == "fixed":
-                spread(np.asarray(values[slot.holds[0]]), array, slot.holds[1], part)
-            elif role == "total":
-                array[:] = 0
-        arrays.append(array)
+            arrays[k] = panels[slot.holds]
+        elif role == "fixed":
+            spread(np.asarray(values[slot.holds[0]]), arrays[k], slot.holds[1], part)
+        elif role == "total":
+            arrays[k][:] = 0
     return arrays
 
 

@@ -12,7 +12,7 @@ r"""Numba's part: loops compiled, with all that they call.
 Functions that loops call come in three kinds. What is `inlined` becomes part of the loop, and is
 vectorized with it. What is `overloaded` chooses its compiled form by the types of its arguments.
 What is large, and the same for all loops, is `machine_code`: compiled once, and called by name, so
-that a new loop need not wait for it.
+that a new loop need not wait for it. `object_code` makes it.
 """
 
 import functools
@@ -20,12 +20,19 @@ import importlib
 import importlib.util
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import FunctionType
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
+
+from tinygrad_rnn.kernels.machine_code import ObjectCode, machine_code
 
 F = TypeVar("F", bound=Callable[..., Any])
-Link = Callable[[str], Any]
+Link = Callable[[str], str]
+
+ARITHMETIC: Any = {"fastmath": {"contract"}, "error_model": "numpy"}
+# Without what lets Python call it, which takes as long to compile as many a loop, and without
+# what counts references to arrays, which Numba would have to be there for.
+BARE: Any = {**ARITHMETIC, "no_cpython_wrapper": True, "no_cfunc_wrapper": True, "_nrt": False}
 
 # What loops may call besides NumPy: function -> {dtype of its argument, or "" for any: (source,
 # LLVM's licences)}. Numba hears of it when the first loop is compiled.
@@ -70,8 +77,8 @@ def overloaded(meaning: Callable[..., Any], link: Link | None = None) -> Callabl
 
     Args:
         meaning: The function that the loops name.
-        link: Compiles the `machine_code` that the form calls, given a dtype. Loops from disk call
-            it too, so it is called for them beforehand.
+        link: Declares the `machine_code` that the form calls, given a dtype, and says its name.
+            Loops from disk call it too, so it is there before they are.
     """
 
     def declare(choose: F) -> F:
@@ -101,6 +108,7 @@ def _tell_numba_what_loops_may_call() -> None:
                 "fastmath": _licences[function],
                 "error_model": "numpy",
                 "forceinline": True,
+                "_nrt": False,
                 "cache": True,
             }
             overload(function, jit_options=options, strict=False)(choose)
@@ -139,48 +147,47 @@ def jit(loop: F, *, signature: Any = None, keep: bool = True) -> F:
 
     _tell_numba_what_loops_may_call()
     for link in _links_of(loop):
-        for dtype in _floats(signature):
-            link(dtype)
+        for dtype in _floats(signature and signature.args):
+            machine_code(link(dtype))
     compile_one = functools.partial(numba.njit, signature, nogil=True)
     compiled: F = _kept(compile_one, loop, keep)
     return compiled
 
 
-class MachineCode(NamedTuple):
-    """What loops call by name, for as long as this lives.
-
-    Attributes:
-        name: The same in all processes.
-        compiled: What Numba made of it.
-    """
-
-    name: str
-    compiled: Any
-
-
-def machine_code(loop: Callable[..., None], name: str, *arguments: Any) -> MachineCode:
-    """Compile a loop apart from those that call it: for these it has a name.
+def object_code(loop: Callable[..., None], *arguments: Any) -> ObjectCode:
+    """Compile a loop apart from those that call it and from Python.
 
     Args:
-        loop: A function of numbers and pointers that returns nothing and raises nothing.
-        name: What to call it.
+        loop: A function that returns nothing. Of what it allocates nothing would be freed.
         arguments: Numba's types of its arguments.
     """
     import numba
-    from llvmlite import binding
 
     _tell_numba_what_loops_may_call()
-    signature = numba.types.void(*arguments)
-    compiled = _kept(functools.partial(numba.cfunc, signature), loop, True)
-    binding.add_symbol(name, compiled.address)
-    return MachineCode(name, compiled)
+    for link in _links_of(loop):
+        for dtype in _floats(arguments):
+            link(dtype)
+    compiled = numba.njit(numba.types.void(*arguments), **BARE)(loop)
+    (result,) = compiled.overloads.values()
+    library, entry = result.library, result.fndesc.llvm_func_name
+    library.get_pointer_to_function(entry)  # the object file is made when the code is asked for
+    declared = [f.name for f in library._final_module.functions if f.is_declaration]
+    needs = tuple(name for name in declared if not name.startswith("llvm."))
+    return ObjectCode(entry, needs, library._get_compiled_object())
+
+
+def inner(loop: F) -> F:
+    """A loop that only loops call which `object_code` compiles."""
+    import numba
+
+    compiled: F = numba.njit(**BARE)(loop)
+    return compiled
 
 
 def _kept(compile_one: Callable[..., Any], loop: Callable[..., Any], keep: bool) -> Any:
     """What Numba makes of a loop, from disk if it was made before."""
-    options: Any = {"fastmath": {"contract"}, "error_model": "numpy"}
     try:
-        return compile_one(cache=keep, **options)(loop)
+        return compile_one(cache=keep, **ARITHMETIC)(loop)
     except RuntimeError as error:
         warnings.warn(
             f"compiled loops cannot be kept on disk ({error}); every new process will compile "
@@ -188,7 +195,7 @@ def _kept(compile_one: Callable[..., Any], loop: Callable[..., Any], keep: bool)
             RuntimeWarning,
             stacklevel=3,
         )
-        return compile_one(**options)(loop)
+        return compile_one(**ARITHMETIC)(loop)
 
 
 def _links_of(loop: Callable[..., Any]) -> set[Link]:
@@ -205,9 +212,9 @@ def _links_of(loop: Callable[..., Any]) -> set[Link]:
     return {_links[f] for f in reached if f in _links}
 
 
-def _floats(signature: Any) -> set[str]:
+def _floats(arguments: Sequence[Any] | None) -> set[str]:
     """The dtypes of the arrays of floats among a loop's arguments; both where that is not said."""
     floats = {"float32", "float64"}
-    if signature is None:
+    if arguments is None:
         return floats
-    return floats & {str(getattr(a, "dtype", "")) for a in signature.args}
+    return floats & {str(getattr(a, "dtype", "")) for a in arguments}

@@ -3,23 +3,25 @@ r"""What microkernels are made of, in LLVM's own terms.
 LLVM keeps a tile of sums in registers when it is told so, and never finds out by itself. Numba
 comes with this module, so import it inside functions.
 
-`address` and `ahead` point into arrays, `wide` and `narrow` are tiles of a product, `quad` is four
-columns of a transpose, and `call` goes to machine code that has a name.
+`address`, `pointer` and `ahead` point into arrays, `wide` and `narrow` are tiles of a product,
+`quad` is four columns of a transpose, `call` goes to machine code that has a name, and
+`arguments_of` is how code begins that is called from Python.
 """
 
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from llvmlite import ir
 from numba import types
-from numba.core.cgutils import get_or_insert_function, unpack_tuple
+from numba.core.cgutils import alloca_once, get_or_insert_function, unpack_tuple
 from numba.extending import intrinsic
-from numba.np.arrayobj import make_array
+from numba.np.arrayobj import make_array, populate_array
 
 Array: Any = make_array
 Pointer: Any = types.CPointer
 
-INDEX, LANE = ir.IntType(64), ir.IntType(32)
+INDEX, LANE, BYTES = ir.IntType(64), ir.IntType(32), ir.IntType(8).as_pointer()
 
 
 def index(n: int) -> Any:
@@ -194,6 +196,16 @@ def ahead(typing: Any, pointer: Any, by: Any) -> Any:
 
 
 @instruction
+def pointer(typing: Any, address: Any, like: Any) -> Any:
+    """A pointer of the type of another to an address."""
+
+    def write(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.inttoptr(args[0], args[1].type)
+
+    return like(types.int64, like), write
+
+
+@instruction
 def wide(
     typing: Any,
     rows: Any,
@@ -324,10 +336,51 @@ def call(typing: Any, name: Any, *operands: Any) -> Any:
     """Go to the machine code of that name."""
 
     def write(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        values = unpack_tuple(builder, args[1], len(operands))
-        kind = ir.FunctionType(ir.VoidType(), [value.type for value in values])
+        aside = alloca_once(
+            builder, BYTES, size=index(2)
+        )  # for what it returns and raises: nothing
+        values = [aside, aside, *unpack_tuple(builder, args[1], len(operands))]
+        kind = ir.FunctionType(LANE, [value.type for value in values])
         function = get_or_insert_function(builder.module, kind, name.literal_value)
         builder.call(function, values)
         return context.get_dummy_value()
 
     return types.void(name, types.StarArgTuple.from_types(operands)), write
+
+
+def arguments_of(count: int, kinds: Sequence[Any]) -> Any:
+    """An instruction that makes integers and arrays of a `kernels.tables.Table`.
+
+    Args:
+        count: How many integers there are.
+        kinds: The types of the arrays after them.
+    """
+    every = types.Tuple((*(types.int64,) * count, *kinds))
+
+    @intrinsic
+    def arguments(typing: Any, table: Any) -> Any:
+        def write(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            places = itertools.count()
+
+            def numbers(n: int) -> list[Any]:
+                return [builder.load(builder.gep(args[0], [index(next(places))])) for _ in range(n)]
+
+            values = numbers(count)
+            for kind in kinds:
+                (place,), shape, strides = numbers(1), numbers(kind.ndim), numbers(kind.ndim)
+                number = context.get_data_type(kind.dtype)
+                made = Array(kind)(context, builder)
+                populate_array(
+                    made,
+                    data=builder.inttoptr(place, number.as_pointer()),
+                    shape=shape,
+                    strides=strides,
+                    itemsize=context.get_constant(types.intp, context.get_abi_sizeof(number)),
+                    meminfo=None,
+                )
+                values.append(made._getvalue())
+            return context.make_tuple(builder, signature.return_type, values)
+
+        return every(table), write
+
+    return arguments

@@ -31,6 +31,7 @@ from numpy.typing import NDArray
 from tinygrad_rnn.kernels.compiling import inlined, jit, overloaded
 from tinygrad_rnn.kernels.dispatch import current_backend
 from tinygrad_rnn.kernels.resources import side_by_side
+from tinygrad_rnn.kernels.tables import address_of
 
 Array = NDArray[Any]
 
@@ -65,11 +66,6 @@ def overlap(arrays: Sequence[Array], rows: Sequence[Sequence[int]]) -> bool:
     """Whether arrays share memory, given where they begin."""
     spans = sorted((row[0], row[0] + a.nbytes) for a, row in zip(arrays, rows, strict=True))
     return any(stop > start for (_, stop), (start, _) in itertools.pairwise(spans))
-
-
-def address_of(a: Array) -> int:
-    """Where an array's first number is; `a.ctypes.data` takes three times as long to say so."""
-    return ctypes.addressof(ctypes.c_char.from_buffer(a))  # type: ignore[arg-type]
 
 
 def tables(*lists: Sequence[Array], worth: int) -> Iterator[tuple[list[int], Table | None]]:

@@ -1,50 +1,30 @@
 r"""Microkernels: the innermost loops of products, of weights' gradients and of transposes.
 
 Each is machine code of its own, compiled once for a tile and a dtype, kept on disk, and called by
-all other loops by name. Numba comes with this module, so import it inside functions.
+all other loops by name; `packed` and `transposed` ask for it. Numba comes with this module, so
+import it inside functions.
 """
 
-import functools
 from typing import Any
 
 from numba import types
 
-from tinygrad_rnn.kernels.compiling import MachineCode, machine_code
-from tinygrad_rnn.kernels.instructions import Pointer, ahead, call, copy, narrow, quad, wide
-from tinygrad_rnn.kernels.tiles import Tile, tile_here
-
-DEEP = 384  # so many columns of a panel stay in the first cache, with their part of x
-SPAN = 256  # `accumulate` takes so many pairs of columns at once,
-HIGH, BROAD = 96, 320  # so many rows of the result and at most so many of its columns
-
-
-def tile_of(dtype: str) -> Tile:
-    """This processor's tile for a dtype."""
-    return tile_here(8 if dtype == "float64" else 4)
-
-
-def named(what: str, dtype: str, *sizes: int) -> str:
-    """A name that no other machine code has."""
-    return "_".join(["tinygrad_rnn", what, dtype, *map(str, sizes)])
+from tinygrad_rnn.kernels.compiling import object_code
+from tinygrad_rnn.kernels.instructions import (
+    Pointer,
+    ahead,
+    call,
+    copy,
+    narrow,
+    pointer,
+    quad,
+    wide,
+)
+from tinygrad_rnn.kernels.machine_code import ObjectCode
+from tinygrad_rnn.kernels.tiles import BROAD, DEEP, HIGH, PAGES, SPAN, Tile
 
 
-def multiplying(dtype: str) -> str:
-    """The name of `multiply` for a dtype, with this processor's tile."""
-    return multiply_by(tile_of(dtype), dtype).name
-
-
-def transposing(dtype: str) -> str:
-    """The name of `transpose` for a dtype, with as many lanes as suit this processor."""
-    return transpose_by(min(8, tile_of(dtype).lanes), dtype).name
-
-
-def accumulating(dtype: str) -> str:
-    """The name of `accumulate` for a dtype, with this processor's tile."""
-    return accumulate_by(tile_of(dtype), dtype).name
-
-
-@functools.cache
-def multiply_by(tile: Tile, dtype: str) -> MachineCode:
+def multiply_by(tile: Tile, dtype: str) -> ObjectCode:
     """The loop `multiply(p, p_columns, x, x_step, x_across, c, c_step, M, N, K, add)`.
 
     It computes `c[r, j] (+)= sum over k of p[r, k] x[k, j]` for `r < M`, `j < N`, `k < K`, with p
@@ -108,11 +88,10 @@ def multiply_by(tile: Tile, dtype: str) -> MachineCode:
 
     here, n = Pointer(getattr(types, dtype)), types.int64
     operands = (here, n, here, n, n, here, n, n, n, n, types.boolean)
-    return machine_code(multiply, named("multiply", dtype, *tile), *operands)
+    return object_code(multiply, *operands)
 
 
-@functools.cache
-def transpose_by(lanes: int, dtype: str) -> MachineCode:
+def transpose_by(lanes: int, dtype: str) -> ObjectCode:
     """The loop `transpose(src, src_step, dst, dst_step, rows, columns)`.
 
     It sets `dst[j, r] = src[r, j]`, in blocks of `lanes` rows by four columns; the last ones
@@ -160,12 +139,43 @@ def transpose_by(lanes: int, dtype: str) -> MachineCode:
                         quad(lanes, src_r, src_step, dst_r, dst_step)
 
     here, n = Pointer(getattr(types, dtype)), types.int64
-    name = named("transpose", dtype, lanes)
-    return machine_code(transpose, name, here, n, here, n, n, n)
+    return object_code(transpose, here, n, here, n, n, n)
 
 
-@functools.cache
-def accumulate_by(tile: Tile, dtype: str) -> MachineCode:
+def arrange_by(dtype: str, transpose: str) -> ObjectCode:
+    """The loop `arrange(parts, count, panels, K, rows)`.
+
+    It writes a matrix that is made of several to panels of `rows` rows and `K` columns. Of each
+    part there are seven numbers: its address, how far apart its rows and its columns lie, how many
+    rows and columns it has, and which are its first ones in the whole.
+
+    A few columns at a time, else there are more pages of memory than a processor knows by heart.
+    Rows that are contiguous are transposed, by the machine code of that name, columns copied.
+    """
+
+    def arrange(parts: Any, count: int, panels: Any, K: int, rows: int) -> None:
+        for i in range(count):
+            part = ahead(parts, 7 * i)
+            a = pointer(part[0], panels)
+            down, across, M, N, row, column = part[1], part[2], part[3], part[4], part[5], part[6]
+            for k in range(0, N, PAGES):
+                deep = min(PAGES, N - k)
+                for p in range(row // rows, (row + M - 1) // rows + 1):
+                    first, last = max(row, p * rows), min(row + M, (p + 1) * rows)
+                    src = ahead(a, (first - row) * down + k * across)
+                    dst = ahead(panels, (p * K + column + k) * rows + first - p * rows)
+                    if across == 1:
+                        call(transpose, src, down, dst, rows, last - first, deep)
+                    else:
+                        for j in range(deep):
+                            for r in range(last - first):
+                                copy(ahead(src, j * across + r), ahead(dst, j * rows + r))
+
+    here, n = Pointer(getattr(types, dtype)), types.int64
+    return object_code(arrange, Pointer(n), n, here, n, n)
+
+
+def accumulate_by(tile: Tile, dtype: str, multiply: str, gather: str) -> ObjectCode:
     """The loop `accumulate(g, g_step, a, a_step, c, K, T, b, start, stop, p, x)`.
 
     It adds the products of all steps to rows of c, K numbers wide. Steps and batch are summed over
@@ -174,8 +184,6 @@ def accumulate_by(tile: Tile, dtype: str) -> MachineCode:
     """
     height, across = tile.panel, tile.columns
     tall = HIGH // height * height
-    multiply = multiply_by(tile, dtype).name
-    gather = gather_by(dtype).name
 
     def accumulate(
         g: Any,
@@ -211,18 +219,15 @@ def accumulate_by(tile: Tile, dtype: str) -> MachineCode:
                         )
 
     here, n = Pointer(getattr(types, dtype)), types.int64
-    name = named("accumulate", dtype, *tile)
-    return machine_code(accumulate, name, here, n, here, n, here, n, n, n, n, n, here, here)
+    return object_code(accumulate, here, n, here, n, here, n, n, n, n, n, here, here)
 
 
-@functools.cache
-def gather_by(dtype: str) -> MachineCode:
+def gather_by(dtype: str, transpose: str) -> ObjectCode:
     """The loop `gather(src, src_step, b, t, steps, j, width, first, last, tall, dst)`.
 
     It collects features `first` to `last`, transposed, in panels that are `tall` features high. Of
     `b` columns at each step it takes `width`, from `j` on; of the steps `steps`, from `t` on.
     """
-    transpose = transposing(dtype)
 
     def gather(
         src: Any,
@@ -246,5 +251,4 @@ def gather_by(dtype: str) -> MachineCode:
                 to += steps * width * tall
 
     here, n = Pointer(getattr(types, dtype)), types.int64
-    name = named("gather", dtype)
-    return machine_code(gather, name, here, n, n, n, n, n, n, n, n, n, here)
+    return object_code(gather, here, n, n, n, n, n, n, n, n, n, here)

@@ -31,22 +31,32 @@ Both are near the peak when there are hundreds of columns, as in a weight's grad
 gain is that nothing need be rearranged beforehand.
 """
 
+import ctypes
 import functools
+from array import array
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from tinygrad_rnn.kernels.compiling import jit, overloaded
+from tinygrad_rnn.kernels.compiling import overloaded
 from tinygrad_rnn.kernels.dispatch import current_backend
-from tinygrad_rnn.kernels.tiles import tile_here
+from tinygrad_rnn.kernels.machine_code import (
+    ObjectCode,
+    declare,
+    in_python,
+    machine_code,
+    named,
+)
+from tinygrad_rnn.kernels.resources import take
+from tinygrad_rnn.kernels.tables import address_of
+from tinygrad_rnn.kernels.tiles import BROAD, HIGH, SPAN, Tile, tile_here, tile_of
 from tinygrad_rnn.kernels.transposed import transposing
 
 Array = NDArray[Any]
 
 LINE = 64  # bytes in a line of the processor's cache
-PAGES = 32  # columns that `to_panels` goes over at once: as many pages of memory at most
 
 GRAM_MISFIT = "g, a and out do not fit: (T, M * b) and (T, K * b) give (M, K)"
 MISFIT = "the panels, x and c do not fit: (M, K) times (K, b) is (M, b)"
@@ -107,35 +117,30 @@ def pack_parts(parts: Sequence[tuple[int, int, Array]], panels: Array, M: int) -
         >>> bool((panels == pack(np.hstack([a, b]))).all())
         True
     """
-    compiled = current_backend() == "numba"
-    for row, column, a in parts:
-        kind_suits = a.itemsize in a.strides and a.flags.writeable  # as the loop is compiled for
-        loop_suits = compiled and a.size >= 256 and kind_suits
-        (compiled_to_panels(a.dtype) if loop_suits else to_panels)(a, panels, row, column)
+    if current_backend() == "numba" and all(a.itemsize in a.strides for _, _, a in parts):
+        arrange(parts, panels)
+    else:
+        for row, column, a in parts:
+            to_panels(a, panels, row, column)
     left_over = M % panels.shape[2]
     if left_over:
         panels[-1, :, left_over:] = 0
 
 
 def to_panels(a: Array, panels: Array, row: int, column: int) -> None:
-    """Write a matrix, whose rows or columns are contiguous, as a part of panels."""
+    """Write a matrix as a part of panels."""
     place, rows = np.arange(row, row + len(a)), panels.shape[2]
     panels[place // rows, column : column + a.shape[1], place % rows] = a
 
 
-@functools.cache
-def compiled_to_panels(dtype: "np.dtype[Any]") -> Callable[..., None]:
-    """The same in Numba's hands."""
-    from numba import types
-
-    kind = getattr(types, dtype.name)
-    matrix, panels = types.Array(kind, 2, "A"), types.Array(kind, 3, "C")
-    return jit(part_to_panels, signature=types.void(matrix, panels, types.int64, types.int64))
-
-
-def part_to_panels(a: Array, panels: Array, row: int, column: int) -> None:
-    """What of `to_panels` Numba compiles."""
-    to_panels(a, panels, row, column)
+def arrange(parts: Sequence[tuple[int, int, Array]], panels: Array) -> None:
+    """The same for all parts, which have contiguous rows or columns, by machine code."""
+    said, size = array("q"), panels.itemsize
+    for row, column, a in parts:
+        down, across = a.strides
+        said.extend((address_of(a), down // size, across // size, *a.shape, row, column))
+    sizes = address_of(panels), panels.shape[1], panels.shape[2]
+    arranging_here(panels.dtype)(said.buffer_info()[0], len(parts), *sizes)
 
 
 def product(panels: Array, x: Array, c: Array) -> None:
@@ -183,19 +188,54 @@ def add_gram(g: Array, a: Array, out: Array, start: int, stop: int) -> None:
         array([[31.],
                [42.]])
     """
-    M, K = out.shape
-    T, b = len(g), g.shape[1] // M
-    if g.shape != (T, M * b) or a.shape != (T, K * b):
-        raise ValueError(GRAM_MISFIT)
+    T, M, K, b = gram_sizes(g, a, out)
     G, A = g.reshape(T, M, b)[:, start:stop], a.reshape(T, K, b)
     out[start:stop] += np.tensordot(G, A, axes=((0, 2), (0, 2)))
 
 
+def gram_sizes(g: Array, a: Array, out: Array) -> tuple[int, int, int, int]:
+    """Steps, rows, columns and batch of a weight's gradient."""
+    M, K = out.shape
+    T, b = len(g), g.shape[1] // M
+    if g.shape != (T, M * b) or a.shape != (T, K * b):
+        raise ValueError(GRAM_MISFIT)
+    return T, M, K, b
+
+
+def accumulate(g: Array, a: Array, out: Array, start: int, stop: int) -> None:
+    """What `add_gram` does, by machine code."""
+    T, _, K, b = gram_sizes(g, a, out)
+    dtype, size = g.dtype, g.itemsize
+    height, wide = collected_sizes(min(SPAN, T * b), stop - start, K, size)
+    panels = address_of(take((height + wide,), dtype))
+    factors = address_of(g), g.strides[0] // size, address_of(a), a.strides[0] // size
+    aside = panels, panels + height * size
+    accumulating_here(dtype)(*factors, address_of(out), K, T, b, start, stop, *aside)
+
+
+@functools.cache
+def collected_sizes(depth: int, rows: int, columns: int, itemsize: int) -> tuple[int, int]:
+    """How many numbers of both factors are collected at most, in whole lines of the cache."""
+    tile, line = tile_here(itemsize), LINE // itemsize
+    sizes = min(rows, HIGH) + tile.panel, min(columns, BROAD) + tile.columns
+    height, wide = (-(-depth * size // line) * line for size in sizes)
+    return height, wide
+
+
 def multiplying(dtype: str) -> str:
     """The name of the machine code of products."""
-    from tinygrad_rnn.kernels import microkernels
+    return multiplying_by(tile_of(dtype), dtype)
 
-    return microkernels.multiplying(dtype)
+
+def multiplying_by(tile: Tile, dtype: str) -> str:
+    """The same for any processor's tile."""
+
+    def compiled() -> ObjectCode:
+        from tinygrad_rnn.kernels.microkernels import multiply_by
+
+        return multiply_by(tile, dtype)
+
+    return declare(named("multiply", dtype, *tile), compiled)
 
 
 @overloaded(product, link=multiplying)
@@ -218,47 +258,60 @@ def _product(panels: Any, x: Any, c: Any) -> Callable[..., None]:
     return compiled
 
 
-@overloaded(to_panels, link=transposing)
-def _to_panels(a: Any, panels: Any, row: Any, column: Any) -> Callable[..., None]:
-    """A few columns at a time, else there are more pages of memory than a processor knows by heart.
+def gathering(dtype: str) -> str:
+    """The name of the machine code that collects the operands of a weight's gradient."""
 
-    Rows that are contiguous are transposed, columns copied.
-    """
-    from tinygrad_rnn.kernels.instructions import address, ahead, call, copy
+    def compiled() -> ObjectCode:
+        from tinygrad_rnn.kernels.microkernels import gather_by
 
-    transpose = transposing(str(a.dtype))
+        return gather_by(dtype, transposing(dtype))
 
-    def compiled(a: Array, panels: Array, row: int, column: int) -> None:
-        (M, N), (_, K, rows) = a.shape, panels.shape
-        down, across = a.strides[0] // a.itemsize, a.strides[1] // a.itemsize
-        for k in range(0, N, PAGES):
-            deep = min(PAGES, N - k)
-            for p in range(row // rows, (row + M - 1) // rows + 1):
-                first, last = max(row, p * rows), min(row + M, (p + 1) * rows)
-                src = ahead(address(a, 0), (first - row) * down + k * across)
-                dst = ahead(address(panels, 0), (p * K + column + k) * rows + first - p * rows)
-                if across == 1:
-                    call(transpose, src, down, dst, rows, last - first, deep)
-                else:
-                    for j in range(deep):
-                        for r in range(last - first):
-                            copy(ahead(src, j * across + r), ahead(dst, j * rows + r))
-
-    return compiled
+    return declare(named("gather", dtype), compiled)
 
 
 def accumulating(dtype: str) -> str:
     """The name of the machine code of a weight's gradient."""
-    from tinygrad_rnn.kernels import microkernels
+    tile = tile_of(dtype)
 
-    return microkernels.accumulating(dtype)
+    def compiled() -> ObjectCode:
+        from tinygrad_rnn.kernels.microkernels import accumulate_by
+
+        return accumulate_by(tile, dtype, multiplying(dtype), gathering(dtype))
+
+    return declare(named("accumulate", dtype, *tile), compiled)
+
+
+def arranging(dtype: str) -> str:
+    """The name of the machine code that writes panels."""
+
+    def compiled() -> ObjectCode:
+        from tinygrad_rnn.kernels.microkernels import arrange_by
+
+        return arrange_by(dtype, transposing(dtype))
+
+    return declare(named("arrange", dtype), compiled)
+
+
+HERE, N = ctypes.c_void_p, ctypes.c_int64
+
+
+@functools.cache
+def arranging_here(dtype: "np.dtype[Any]") -> Callable[..., int]:
+    """The machine code that writes panels, as a function."""
+    return in_python(machine_code(arranging(dtype.name)), HERE, N, HERE, N, N)
+
+
+@functools.cache
+def accumulating_here(dtype: "np.dtype[Any]") -> Callable[..., int]:
+    """The machine code of a weight's gradient, as a function."""
+    code = machine_code(accumulating(dtype.name))
+    return in_python(code, HERE, N, HERE, N, HERE, N, N, N, N, N, HERE, HERE)
 
 
 @overloaded(add_gram, link=accumulating)
 def _add_gram(g: Any, a: Any, out: Any, start: Any, stop: Any) -> Callable[..., None]:
     """The arrays that the parts of `g` and `a` are collected in are made here, once."""
     from tinygrad_rnn.kernels.instructions import address, call
-    from tinygrad_rnn.kernels.microkernels import BROAD, HIGH, SPAN
 
     tile = tile_here(g.dtype.bitwidth // 8)
     height, across = tile.panel, tile.columns

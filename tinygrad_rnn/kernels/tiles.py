@@ -1,4 +1,4 @@
-r"""Which part of a matrix product fits into a processor's vector registers.
+r"""Which part of a matrix product fits into a processor's vector registers and caches.
 
 A product is computed in tiles of the result that stay in registers while the sum runs, and how
 large they can be depends on how many registers there are and how wide:
@@ -14,6 +14,11 @@ import functools
 import platform
 from collections.abc import Collection
 from typing import NamedTuple
+
+DEEP = 384  # so many columns of a panel stay in the first cache, with their part of x
+SPAN = 256  # a weight's gradient takes so many pairs of columns at once,
+HIGH, BROAD = 96, 320  # so many rows of the result and at most so many of its columns
+PAGES = 32  # columns of a matrix gone over at once: as many pages of memory at most
 
 
 class Tile(NamedTuple):
@@ -88,3 +93,8 @@ def features_here() -> frozenset[str]:
 def tile_here(itemsize: int) -> Tile:
     """The tile for the processor that we run on."""
     return tile_for(features_here(), itemsize)
+
+
+def tile_of(dtype: str) -> Tile:
+    """The same for a dtype, by its name."""
+    return tile_here(8 if dtype == "float64" else 4)

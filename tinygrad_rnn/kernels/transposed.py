@@ -21,6 +21,8 @@ from typing import Any
 from numpy.typing import NDArray
 
 from tinygrad_rnn.kernels.compiling import overloaded
+from tinygrad_rnn.kernels.machine_code import ObjectCode, declare, named
+from tinygrad_rnn.kernels.tiles import tile_of
 
 Array = NDArray[Any]
 
@@ -64,10 +66,15 @@ def to_rows(src: Array, dst: Array) -> None:
 
 
 def transposing(dtype: str) -> str:
-    """The name of the machine code of transposes."""
-    from tinygrad_rnn.kernels import microkernels
+    """The name of the machine code of transposes, with as many lanes as suit this processor."""
+    lanes = min(8, tile_of(dtype).lanes)
 
-    return microkernels.transposing(dtype)
+    def compiled() -> ObjectCode:
+        from tinygrad_rnn.kernels.microkernels import transpose_by
+
+        return transpose_by(lanes, dtype)
+
+    return declare(named("transpose", dtype, lanes), compiled)
 
 
 @overloaded(to_features, link=transposing)
