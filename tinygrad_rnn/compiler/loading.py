@@ -20,6 +20,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from tinygrad_rnn.kernels.ahead import compile_ahead
 from tinygrad_rnn.kernels.compiling import inner
 from tinygrad_rnn.kernels.dispatch import current_backend
 from tinygrad_rnn.kernels.machine_code import (
@@ -30,6 +31,7 @@ from tinygrad_rnn.kernels.machine_code import (
     fingerprint,
     in_python,
     machine_code,
+    path_of,
     write_whole,
 )
 from tinygrad_rnn.kernels.tables import Table, compiled_with_table
@@ -157,6 +159,9 @@ class CompiledLoop:
         self.source, self.stage, self.roles = source, stage, roles
         self.changing = [k for k, (role, _) in enumerate(roles) if role in CHANGING]
         name = f"loop_{fingerprint(source)}_{stage}_{fingerprint(str(roles))[:8]}"
+        if not path_of(name).exists():
+            for dtype in sorted({dtype for _, dtype in roles if dtype.startswith("float")}):
+                compile_ahead(dtype)
         self.loop = in_python(machine_code(name, self.compiled), ctypes.c_void_p)
 
     def compiled(self) -> ObjectCode:

@@ -75,9 +75,9 @@ class Run:
             ("frame", x): rows_of(values[x], plan.batch) for x in plan.frames
         }
         sequences.update((("output", k), y) for k, y in enumerate(shown))
+        loop = loop_for(plan, "forward", plan.forward)
         panels = packed(plan.forward, values)
         starts = [block_of(values[x], x, plan) for x in plan.carries]
-        loop = loop_for(plan, "forward", plan.forward)
         self.values, self.parts, tasks = values, sliced(plan, T, self.work), []
         self.busy = True
         for part in self.parts:
@@ -136,8 +136,8 @@ class Run:
         for x in plan.cotangents.frames:
             g = sequences["d_frame", x] = self.sequence(x)
             found[x] = g.reshape((T, *x.shape))
-        panels = packed(slots, values)
         loop, tasks = loop_for(plan, "backward", slots), []
+        panels = packed(slots, values)
         self.busy = True
         for part in self.parts:
             arrays = arrays_of(slots, "backward", part, T, sequences, panels, values)

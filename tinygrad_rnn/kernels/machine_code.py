@@ -33,9 +33,11 @@ import importlib.util
 import itertools
 import json
 import os
+import subprocess
 import sys
 import tempfile
 import threading
+import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -47,6 +49,8 @@ from tinygrad_rnn.kernels.folders import cache_of_user
 
 FOLDER = "TINYGRAD_RNN_CACHE"
 SUFFIX = ".code"
+PREFIX = "tinygrad_rnn_"  # of the names of what other code calls
+POLL = 0.005  # seconds between looks at what another process has made
 NOWHERE = 1  # the address of what is declared and not linked yet
 ASIDE = (ctypes.c_void_p * 2)()  # where code puts what it returns and raises: nobody looks there
 
@@ -108,7 +112,7 @@ def declare(name: str, compiled: Callable[[], ObjectCode]) -> str:
 
 def named(what: str, dtype: str, *sizes: int) -> str:
     """A name that no code but ours has."""
-    return "_".join(["tinygrad_rnn", what, dtype, *map(str, sizes)])
+    return PREFIX + "_".join([what, dtype, *map(str, sizes)])
 
 
 def in_python(code: MachineCode, *kinds: Any) -> Callable[..., int]:
@@ -140,6 +144,7 @@ class Linker:
         self.declared: dict[str, Callable[[], ObjectCode]] = {}
         self.trackers: list[Any] = []  # LLVM takes code away when its tracker goes
         self.numbers = itertools.count()  # it takes no name twice
+        self.elsewhere: dict[str, subprocess.Popen[bytes]] = {}  # who is compiling what
         self.lock = threading.RLock()  # who compiles asks for what the code will call
 
     def declare(self, name: str, compiled: Callable[[], ObjectCode]) -> None:
@@ -154,11 +159,18 @@ class Linker:
     def linked(self, name: str) -> MachineCode:
         """As `machine_code`."""
         with self.lock:
+            self.wait_for(name)
             if name not in self.codes and not self.link_kept(name):
                 code = self.declared[name]()
                 self.link(name, code)
                 keep(name, code)  # after all that it needs, so that nobody finds it alone
             return self.codes[name]
+
+    def wait_for(self, name: str) -> None:
+        """Wait for code that another process of ours is compiling, or for its end."""
+        process = self.elsewhere.pop(name, None)
+        while process and process.poll() is None and not path_of(name).exists():
+            time.sleep(POLL)
 
     def link_kept(self, name: str) -> bool:
         """Link what is on disk, if it is there with all that it needs."""
@@ -192,15 +204,16 @@ class Linker:
 
         if symbol in self.codes or symbol in self.declared or self.link_kept(symbol):
             return self.linked(symbol).address
-        address: int | None = binding.address_of_symbol(symbol)
+        ours = symbol.startswith(PREFIX)  # which another linker may have declared, and not linked
+        address: int | None = None if ours else binding.address_of_symbol(symbol)
         if address is None:
             raise LookupError(f"there is no {symbol!r} in this process")
         return address
 
 
-@functools.lru_cache(maxsize=1)
+@functools.cache
 def linker_of(process: int) -> Linker:
-    """The linker of a process; after a fork the child has its own."""
+    """The linker of a process; after a fork the child has its own, and keeps its parent's code."""
     return Linker()
 
 
