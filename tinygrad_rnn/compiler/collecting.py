@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn.compiler.emitting import Place
 from tinygrad_rnn.compiler.planning import Plan, Weight
 from tinygrad_rnn.compiler.slicing import Slice, shares
 from tinygrad_rnn.compiler.tracing import Sym
@@ -63,24 +63,25 @@ def products_of(
         M, K = weight.matrix.shape if weight.left else weight.matrix.shape[::-1]
         out = take((M, K), weight.matrix.dtype)
         out[:] = 0
-        factors = [factors_of(weight, M, K, part, T) for part in parts]
-        for start, stop in shares(M, work):
-            tasks.append(partial(add_all, add_one, factors, out, start, stop))
+        for first, rows, g in weight.g:
+            factors = [
+                (factor(weight, g, rows, part, T), factor(weight, weight.a, K, part, T))
+                for part in parts
+            ]
+            for start, stop in shares(rows, work):
+                some = out[first : first + rows]
+                tasks.append(partial(add_all, add_one, factors, some, start, stop))
         gradients.append((weight.matrix, out if weight.left else out.T))
     return tasks, gradients
 
 
-def factors_of(weight: Weight, M: int, K: int, part: Slice, T: int) -> tuple[Array, Array]:
-    """Both factors of a gradient, (products, rows · columns)."""
-
-    def factor(place: Any, rows: int) -> Array:
-        array = part.arrays[place.array.name]
-        whole = array[1 : T + 1] if place.at == "s + 1" else array[:T]
-        wide, start = rows * weight.inner * part.width, place.start * part.width
-        chosen = whole[:, start : start + weight.outer * wide]
-        return chosen if weight.outer == 1 else chosen.reshape(T * weight.outer, wide)
-
-    return factor(weight.g, M), factor(weight.a, K)
+def factor(weight: Weight, place: Place, rows: int, part: Slice, T: int) -> Array:
+    """A factor of a gradient, (products, rows · columns)."""
+    array = part.arrays[place.array.name]
+    whole = array[1 : T + 1] if place.at == "s + 1" else array[:T]
+    wide, start = rows * weight.inner * part.width, place.start * part.width
+    chosen: Array = whole[:, start : start + weight.outer * wide]
+    return chosen if weight.outer == 1 else chosen.reshape(T * weight.outer, wide)
 
 
 def add_all(

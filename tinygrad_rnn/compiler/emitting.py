@@ -11,7 +11,8 @@ role           what it holds
 `sequence`     (T, b, F): inputs and outputs as the caller sees them
 `block`        one value, anew at every step
 `kept`         (T, rows · b): a value of each step, for the backward loop
-`carry`        (T + 1, rows · b): the carry before each step, and after the last
+`carry`        (T + 1, rows · b): the carry before each step, and after the last, alone or with
+               what is put beside it
 `returning`    (2, rows · b): the cotangent of the carry, before and after a step
 `total`        a sum over all steps
 `fixed`        a value that is the same at every step
@@ -220,7 +221,7 @@ class StepWriter:
         array = self.arrays[view.split("[")[0]]
         if array.role == "total":
             return array.name
-        return f"{array.name}_next" if "s + 1" in view else self.named(x)
+        return f"{self.named(x)}_next" if "s + 1" in view else self.named(x)
 
     def show(self, x: Sym, holds: Any) -> None:
         """Write a value to a sequence that the caller sees."""

@@ -16,7 +16,7 @@ import functools
 import itertools
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -45,6 +45,10 @@ NARROW = 8  # products with fewer sequences than a vector has lanes wait for all
 SMALL = 1 << 15  # unless their matrices have so few numbers that they stay in the cache anyway
 
 
+Rows = tuple[int, int, Place]
+Copied = tuple[Place, Sym, bool]
+
+
 @dataclass(frozen=True)
 class Weight:
     r"""A gradient that is one product after the loop, $\sum_t a_t^\top g_t$.
@@ -53,7 +57,7 @@ class Weight:
         matrix: whose gradient it is,
         left: whether the matrix stands left of `a`.
         a: where the other factor is kept,
-        g: and where the cotangent of the product is.
+        g: and where the cotangent of the product is: rows from one on, how many, and their place.
         outer: how many products a step has,
         inner: and how many columns for each sequence.
     """
@@ -61,7 +65,7 @@ class Weight:
     matrix: Sym
     left: bool
     a: Place
-    g: Place
+    g: list[Rows]
     outer: int
     inner: int
 
@@ -74,7 +78,8 @@ class Plan:
         program: the step, both halves.
         kinds: when its values are known.
         batch: how many sequences; None where values have no batch.
-        carries: values of the carry.
+        carries: values of the carry,
+        carried: and where they are kept, before each step and after the last.
         frames: what the loop reads at every step, sequences of it;
         fixed: and what stays the same that it is given.
         before: lines to run on tensors before the loop; those with a function, for all steps.
@@ -95,6 +100,7 @@ class Plan:
     kinds: Kinds
     batch: int | None
     carries: list[Sym]
+    carried: list[Place]
     frames: list[Sym]
     fixed: list[Sym]
     before: list[tuple[Line, Lifted | None]]
@@ -110,12 +116,6 @@ class Plan:
     lowering: Lowering
     number: int = field(default_factory=itertools.count().__next__)
     loops: dict[tuple[str, str], Any] = field(default_factory=dict)
-
-    @functools.cached_property
-    def carried(self) -> list[Array]:
-        """The arrays of the carry, in its order."""
-        found = [slot for slot in self.forward if slot.role == "carry"]
-        return sorted(found, key=lambda slot: slot.holds)
 
     @functools.cached_property
     def widest(self) -> int:
@@ -315,10 +315,11 @@ class Writing:
         self.frames = [x for x, kind in self.kinds.items() if kind is Kind.FRAME]
         schedule = Schedule(lowering, {*state, *self.frames})
         self.forward = StepWriter("forward", schedule, self.text, self.names)
-        self.carried: list[Array] = []
+        self.carried: list[Place] = []
         self.kept: dict[Sym, Place] = {}
         self.weights: list[Weight] = []
         self.sums: list[tuple[Sym, Sym, Array]] = []
+        self.shared: dict[Sym, Place] = {}
 
     def plan(self, lifts: dict[Line, Lifted], wanted: set[Sym]) -> Plan:
         """Write both loops, and say all that it takes to run them."""
@@ -353,6 +354,7 @@ class Writing:
             kinds=self.kinds,
             batch=self.lowering.batch,
             carries=self.state,
+            carried=self.carried,
             frames=frames,
             fixed=[x for x in dict.fromkeys(read) if x not in made],
             before=[(line, lifts.get(line)) for line in before],
@@ -453,17 +455,16 @@ class Writing:
         for x in self.frames:
             w.sequences[x] = ("frame", x)
         for k, x in enumerate(self.state):
-            name = w.named(x) if x in self.program.made else self.carry_name(k)
-            array = w.array(name, "carry", self.lowering.rows(x), x.dtype, k)
-            self.carried.append(array)
-            w.places[x] = Place(array, "s")
+            w.places[x] = self.place_of_carry(k, saved)
+            self.carried.append(w.places[x])
         whole = [x for x in saved if self.whole(x)]
         parts = [x for x in saved if not self.whole(x)]
         w.schedule.settle([*self.ends, *self.outputs, *whole], parts)
         copied = []
-        for array, x in zip(self.carried, self.ends, strict=True):
-            if not self.computed_at(w, x, Place(array, "s + 1")):
-                copied.append((Place(array, "s + 1"), x, False))
+        for before, x in zip(self.carried, self.ends, strict=True):
+            after = replace(before, at="s + 1")
+            if not self.computed_at(w, x, after):
+                copied.append((after, x, False))
         for x in saved:
             base, start = w.schedule.range(x)
             there = w.places.get(base)
@@ -480,6 +481,23 @@ class Writing:
         for k, x in enumerate(self.outputs):
             w.show(x, ("output", k))
         return w
+
+    def place_of_carry(self, k: int, saved: list[Sym]) -> Place:
+        """Where a leaf of the carry is: in a concatenation that is kept anyway, if it is in one."""
+        w, x = self.forward, self.state[k]
+        for y in saved:
+            base, _ = w.schedule.range(y)
+            node = self.lowering.node(base) if base in self.program.made else None
+            if base in w.places or not isinstance(node, Move) or not self.whole(y):
+                continue
+            for i, piece in enumerate(node.sources):
+                start = node.start_of(i, self.lowering.rows(x))
+                if self.lowering.real(piece) is x and start is not None:
+                    array = w.array(w.named(y), "carry", self.lowering.rows(y), y.dtype)
+                    w.places[base] = Place(array, "s")
+                    return Place(array, "s", start)
+        name = w.named(x) if x in self.program.made else self.carry_name(k)
+        return Place(w.array(name, "carry", self.lowering.rows(x), x.dtype), "s")
 
     def carry_name(self, k: int) -> str:
         """What the step calls a leaf of the new carry; so is the old one called."""
@@ -508,20 +526,18 @@ class Writing:
         for k, g in enumerate(cotangents.outputs):
             if g is not None:
                 w.sequences[g] = ("output", k)
-        for x, array in zip(self.state, self.carried, strict=True):
-            w.places[x] = Place(array, "s")
+        w.places.update(zip(self.state, self.carried, strict=True))
         for x, place in self.kept.items():
             w.places[x] = place
             if self.whole(x):
                 w.places[self.forward.schedule.range(x)[0]] = place
-        copied: list[tuple[Place, Sym, bool]] = []
+        copied: list[Copied] = []
         results = [g for g in cotangents.carries if g is not None]
         results += [*cotangents.frames.values(), *(x.g for x in cotangents.weighings)]
         w.schedule.settle(results, [])
         self.return_carries(w, copied)
         for weighing in cotangents.weighings:
-            place = self.kept_for_after(w, weighing.g, copied)
-            self.weights.append(self.weight(weighing, place))
+            self.weights.append(self.weight(weighing, w, copied))
         for x, g in cotangents.fixed:
             array = w.array("d_" + w.named(x), "total", self.lowering.rows(g), g.dtype)
             self.sums.append((x, g, array))
@@ -533,7 +549,7 @@ class Writing:
             w.show(g, ("d_frame", x))
         return w
 
-    def return_carries(self, w: StepWriter, copied: list[tuple[Place, Sym, bool]]) -> None:
+    def return_carries(self, w: StepWriter, copied: list[Copied]) -> None:
         """Places for the cotangents of the carry, before and after a step."""
         cotangents = self.cotangents
         assert cotangents is not None
@@ -542,7 +558,7 @@ class Writing:
         ):
             if end is None and out is None:
                 continue
-            name = "d_" + self.carried[k].name
+            name = "d_" + (w.named(x) if x in self.program.made else self.carry_name(k))
             array = w.array(name, "returning", self.lowering.rows(x), x.dtype, k)
             if end is not None:
                 w.places[end] = Place(array, "s % 2")
@@ -564,7 +580,7 @@ class Writing:
             return [(0, g)]
         return [(start or 0, x) for start, x in zip(starts, node.sources, strict=True)]
 
-    def kept_for_after(self, w: StepWriter, g: Sym, copied: list[tuple[Place, Sym, bool]]) -> Place:
+    def kept_for_after(self, w: StepWriter, g: Sym, copied: list[Copied]) -> Place:
         """Where the cotangent of a product is kept for all steps."""
         base, start = w.schedule.range(g)
         there = w.places.get(base)
@@ -580,7 +596,7 @@ class Writing:
         base, start = self.forward.schedule.range(x)
         return start == 0 and self.lowering.rows(base) == self.lowering.rows(x)
 
-    def weight(self, weighing: Any, g: Place) -> Weight:
+    def weight(self, weighing: Any, w: StepWriter, copied: list[Copied]) -> Weight:
         """Where the factors of a gradient are kept."""
         schedule = self.forward.schedule
         a = self.kept.get(weighing.a)
@@ -589,7 +605,29 @@ class Writing:
             there = self.kept.get(base) or self.forward.places[base]
             a = Place(there.array, there.at, there.start + start)
         outer, inner = self.groups(weighing)
+        M = weighing.matrix.shape[0 if weighing.left else 1]
+        g = self.rows_kept(w, weighing.g, M, copied)
         return Weight(weighing.matrix, weighing.left, a, g, outer, inner)
+
+    def rows_kept(self, w: StepWriter, g: Sym, M: int, copied: list[Copied]) -> list[Rows]:
+        """Where the rows of a product's cotangent are kept, pieces that two products share once."""
+        pieces = [(start, self.lowering.real(x)) for start, x in self.parts(w, g)]
+        single = self.lowering.rows(g) == M
+        if not single or not self.shared.keys() & {x for _, x in pieces}:
+            place = self.kept_for_after(w, g, copied)
+            if single:
+                for start, x in pieces:
+                    self.shared[x] = replace(place, start=place.start + start)
+            return [(0, M, place)]
+        found: list[Rows] = []
+        for start, x in pieces:
+            place = self.shared.get(x) or self.kept_for_after(w, x, copied)
+            first, count, last = found[-1] if found else (start, 0, place)
+            if place == replace(last, start=last.start + count):
+                found[-1:] = [(first, count + self.lowering.rows(x), last)]
+            else:
+                found.append((start, self.lowering.rows(x), place))
+        return found
 
     def groups(self, weighing: Any) -> tuple[int, int]:
         """How many products a step has, and how many columns each has for a sequence."""

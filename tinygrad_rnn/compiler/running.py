@@ -82,8 +82,8 @@ class Run:
         self.busy = True
         for part in self.parts:
             arrays = arrays_of(plan.forward, "forward", part, T, sequences, panels, values)
-            for slot, start in zip(plan.carried, starts, strict=True):
-                to_features(start[part.span], part.arrays[slot.name][0])
+            for place, start in zip(plan.carried, starts, strict=True):
+                to_features(start[part.span], part.block(place, 0, start.shape[1]))
             tasks.append(loop.task(self.numbers(part), arrays, part.tables))
         return tasks
 
@@ -93,8 +93,8 @@ class Run:
         ends, outputs = plan.program.outputs
         last = [take((plan.batch or 1, plan.lowering.rows(x)), x.dtype) for x in plan.carries]
         for part in self.parts:
-            for slot, end in zip(plan.carried, last, strict=True):
-                to_rows(part.arrays[slot.name][self.T], end[part.span])
+            for place, end in zip(plan.carried, last, strict=True):
+                to_rows(part.block(place, self.T, end.shape[1]), end[part.span])
         self.busy = False
         if plan.backward is None:
             self.finish()

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from tinygrad_rnn.compiler.emitting import Array as Slot
+from tinygrad_rnn.compiler.emitting import Place
 from tinygrad_rnn.compiler.loading import CHANGING
 from tinygrad_rnn.compiler.planning import Plan
 from tinygrad_rnn.compiler.tracing import Sym
@@ -48,6 +49,12 @@ class Slice:
     def span(self) -> slice:
         """Where they are in the batch."""
         return slice(self.start, self.start + self.width)
+
+    def block(self, place: Place, t: int, rows: int) -> Array:
+        """Some rows of what is kept of a step."""
+        first = place.start * self.width
+        block: Array = self.arrays[place.array.name][t, first : first + rows * self.width]
+        return block
 
     def memory(self, slot: Slot, T: int) -> Array:
         """The array of a slot, the same for all loops; nothing if each run has another one."""
