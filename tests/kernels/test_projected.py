@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 
 from tinygrad_rnn.kernels import projected
+from tinygrad_rnn.kernels.packed import pack
 from tinygrad_rnn.kernels.projected import (
     Projected,
     by_blocks,
     by_slices,
+    product_of,
     projected_cross_entropy,
     suits_loops,
 )
@@ -39,6 +41,15 @@ def threads():
     set_num_threads(None)
 
 
+@pytest.fixture(params=["small", "large"])
+def weight(request, monkeypatch):
+    """A small weight has a gradient for each share of the places; threads share rows of others."""
+    if request.param == "large":
+        monkeypatch.setattr(projected, "HOME", 0)
+    return request.param
+
+
+@pytest.mark.usefixtures("weight")
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 @pytest.mark.parametrize(("N", "V", "H"), [(1, 1, 1), (67, 100, 33), (300, 1, 5), (530, 301, 16)])
@@ -47,9 +58,11 @@ def test_slices_give_what_the_definition_does_in_float64(N, V, H, smoothing, dty
     assert_close(by_slices(p, True), by_blocks(widened(p), True), np.finfo(dtype).eps)
 
 
+@pytest.mark.usefixtures("weight")
 @pytest.mark.parametrize("count", [2, 3, 7])
 def test_any_number_of_threads_gives_the_same_bits(count, threads, monkeypatch):
     monkeypatch.setattr(projected, "BLOCK", 1 << 14)
+    monkeypatch.setattr(projected, "SHARES", 2)
     p = problem(700, 90, 12)
     threads(1)
     alone = by_slices(p, True)
@@ -65,6 +78,7 @@ def test_classes_in_many_parts_share_one_softmax(monkeypatch):
     assert_close(by_slices(p, True), expected, np.finfo(np.float32).eps)
 
 
+@pytest.mark.usefixtures("weight")
 def test_losses_alone_are_the_same_losses():
     p = problem(300, 100, 20)
     found = by_slices(p, False)
@@ -114,8 +128,18 @@ def test_an_impossible_class_costs_nothing_and_a_nan_spoils_its_place_only():
     assert np.isfinite(found.x[others]).all()
 
 
+@pytest.mark.usefixtures("weight")
 def test_sums_over_many_places_stay_accurate_in_float32():
     p = problem(40_000, 7, 3)
     found, expected = by_slices(p, True), by_blocks(widened(p), True)
     np.testing.assert_allclose(found.bias, expected.bias, rtol=1e-5, atol=1e-3)
     np.testing.assert_allclose(found.weight, expected.weight, rtol=1e-5, atol=1e-3)
+
+
+def test_a_product_may_start_from_what_is_there():
+    rng = np.random.default_rng(0)
+    panels, x, c = pack(rng.standard_normal((5, 9))), rng.standard_normal(12), np.ones(15)
+    product_of(panels, 2, 6, x, c, True)
+    fresh = np.full(15, np.nan)
+    product_of(panels, 2, 6, x, fresh, False)
+    np.testing.assert_allclose(c, fresh + 1, rtol=1e-12)

@@ -23,7 +23,7 @@ normalizer calculation for softmax*, 2018, arXiv:1805.02867).
 """
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -31,11 +31,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_rnn.kernels.classification import cross_entropy_rows, cross_entropy_slopes, total
-from tinygrad_rnn.kernels.compiling import inlined, jit
+from tinygrad_rnn.kernels.compiling import inlined, jit, overloaded
 from tinygrad_rnn.kernels.dispatch import current_backend
 from tinygrad_rnn.kernels.elementary import exp
-from tinygrad_rnn.kernels.packed import add_gram, pack, panels_shape, product
+from tinygrad_rnn.kernels.packed import add_gram, multiplying, pack, panels_shape, product
 from tinygrad_rnn.kernels.resources import get_num_threads, side_by_side, take
+from tinygrad_rnn.kernels.tiles import tile_here
 from tinygrad_rnn.kernels.transposed import to_features, to_rows
 
 Array = NDArray[Any]
@@ -45,6 +46,8 @@ BLOCK = 1 << 21  # scores that there may be at a time
 WIDE = 256  # places in a slice: enough for the products, few enough to stay near
 LANES = 16  # a slice is as wide as some vectors,
 PIECES = 4  # and places make so many slices at least, for threads to share
+HOME = 1 << 18  # bytes of a weight that stays near while places come by, narrower slices of them,
+SHARES = 8  # in so many shares at a time
 NEAR = 1 << 15  # scores of a slice that the softmax takes at a time
 WORTH = 1 << 22  # products from which the compiled loops pay
 
@@ -140,34 +143,84 @@ def ranges(first: int, last: int, size: int) -> list[slice]:
 
 
 def by_slices(p: Projected, gradients: bool) -> Found:
-    """The same by compiled loops: threads share places, then the rows of the weight's gradient."""
+    """The same by compiled loops: threads share places, then the rows of the weight's gradient.
+
+    A small weight has a gradient for each share of the places instead, and these are added up: so
+    threads need not wait for each other, and find the slopes of their places still near.
+    """
     (N, H), V, threads = p.x.shape, len(p.weight), get_num_threads()
     room = partial(take, dtype=p.x.dtype)
-    p = settled(p)
     found = Found(room((N,)))
     if gradients:
         found = Found(found.losses, room((N, H)), room((V, H)), room((V,)))
         found.weight[:], found.bias[:] = 0, 0
-    wide = min(WIDE, -(-N // (PIECES * LANES)) * LANES)
-    at_once = max(1, BLOCK // (V * wide * threads)) * threads
-    panels = [
-        pack(w, room(panels_shape(rows, columns, w.dtype)))
-        for w, rows, columns in ((p.weight, V, H), (p.weight.T, H, V))
-    ]
-    for block in ranges(0, N, wide * at_once):
-        slices = [Slice(p, s, panels, found) for s in ranges(block.start, block.stop, wide)]
-        side_by_side([s.run for s in slices])
-        if gradients:
+    work = Work(p, found)
+    alone = work.is_small and gradients
+    for slices in work.blocks(threads):
+        shares = [Share(work, some) for some in work.shares(slices)]
+        side_by_side([share.run for share in shares])
+        if alone:
+            for share in shares:
+                found.weight[...] += share.weight
+                found.bias[...] += share.bias
+        elif gradients:
             rows = ranges(0, V, -(-V // threads))
-            side_by_side([partial(collect, slices, found, r.start, r.stop) for r in rows])
+            side_by_side([partial(collect, shares, found, r.start, r.stop) for r in rows])
     return found
+
+
+class Work:
+    """What all threads look at.
+
+    Attributes:
+        p: Arrays of the one kind that loops are compiled for.
+        found: Where to write.
+        panels: The weight's, and those of its transpose.
+        hit: `(N,)`, what a target counts,
+        spread: and what smoothing gives to every class, times its weight.
+        is_small: Whether the weight stays near while places come by.
+        wide: How many places a slice has.
+    """
+
+    def __init__(self, p: Projected, found: Found) -> None:
+        dtype, (V, H) = p.x.dtype, p.weight.shape
+        self.p, self.found = settled(p), found
+        self.hit = p.row_weights * dtype.type(1 - p.smoothing) * p.class_weights[p.targets]
+        self.spread = p.row_weights * dtype.type(p.smoothing / V)
+        self.panels = [
+            pack(w, take(panels_shape(rows, columns, dtype), dtype))
+            for w, rows, columns in ((self.p.weight, V, H), (self.p.weight.T, H, V))
+        ]
+        self.is_small = p.weight.nbytes <= HOME
+        most = WIDE // 2 if self.is_small else WIDE
+        self.wide = min(most, -(-len(p.x) // (PIECES * LANES)) * LANES)
+
+    def blocks(self, threads: int) -> Iterator[list[slice]]:
+        """Slices, as many as there may be scores at a time.
+
+        For a small weight the number of threads must make no difference: it decides about sums.
+        """
+        N, V = len(self.p.x), len(self.p.weight)
+        wides = SHARES if self.is_small else max(1, BLOCK // (V * WIDE * threads)) * threads
+        for block in ranges(0, N, wides * (WIDE // self.wide) * self.wide):
+            yield ranges(block.start, block.stop, self.wide)
+
+    def shares(self, slices: list[slice]) -> Iterator[list[slice]]:
+        """Some slices for each task, all equally wide."""
+        *_, last = slices
+        even = len(slices) - (last.stop - last.start < self.wide)
+        size = -(-even // SHARES) if self.is_small else 1
+        for some in ranges(0, even, max(1, size)):
+            yield slices[some]
+        if even < len(slices):
+            yield [last]
 
 
 def settled(p: Projected) -> Projected:
     """The same, in arrays of the one kind that loops are compiled for."""
 
     def plain(a: Array) -> Array:
-        return np.require(a, requirements=["C", "A", "W"])
+        return a if a.flags.carray else np.array(a, order="C")
 
     return p._replace(
         x=plain(p.x),
@@ -178,43 +231,104 @@ def settled(p: Projected) -> Projected:
     )
 
 
-class Slice:
-    """Some places that one thread takes on, class by class and feature by feature.
+class Share:
+    """Slices that one thread takes on.
 
     Attributes:
-        scores: `(1, V * b)`, which become slopes,
-        features: and `(1, H * b)`, of the hidden states.
+        weight: Their gradient in a small weight, `(V, H)`,
+        bias: and in the bias, `(V,)`.
+        scores: For any other weight the slopes in the scores, class by class, `(n, V * b)`,
+        features: and the hidden states, feature by feature, `(n, H * b)`.
     """
 
-    def __init__(self, p: Projected, places: slice, panels: list[Array], found: Found) -> None:
-        (V, H), b, dtype = p.weight.shape, places.stop - places.start, p.x.dtype
-        self.p, self.panels = p.at(places), panels
-        self.scores, self.features = take((1, V * b), dtype), take((1, H * b), dtype)
-        self.losses = found.losses[places]
-        self.slopes = None if found.x is None else found.x[places]
+    weight: Array
+    bias: Array
+    scores: Array
+    features: Array
+
+    def __init__(self, work: Work, slices: list[slice]) -> None:
+        self.work, self.count = work, len(slices)
+        self.places = slice(slices[0].start, slices[-1].stop)
 
     def run(self) -> None:
-        """Find losses, and slopes where there is room for them."""
-        x, _, bias, targets, r, class_weights, smoothing = self.p
-        b, V, dtype = len(x), bias.size, x.dtype
-        loops, (forth, back) = loops_for(dtype.name), self.panels
-        hit = r * dtype.type(1 - smoothing) * class_weights[targets]
-        spread = r * dtype.type(smoothing / V)
-        case = targets, hit, spread, class_weights
-        high = forth.shape[2]
+        """Find losses, and gradients where there is room for them."""
+        work, p, found = self.work, self.work.p, self.work.found
+        (V, H), dtype, n = p.weight.shape, p.x.dtype, self.count
+        x, targets, hit, spread, losses = map(
+            self.cut, (p.x, p.targets, work.hit, work.spread, found.losses)
+        )
+        b, high = x.shape[1], work.panels[0].shape[2]
         step = max(1, NEAR // (b * high)) * high  # whole panels
-        tops, mass = np.empty((-(-V // step), b), dtype), np.zeros(b, dtype)
-        scores, features = self.scores[0], self.features[0]
-        loops.score(x, forth, bias, *case, step, scores, features, tops, mass, self.losses)
-        if self.slopes is not None:
-            loops.slope(scores, tops, mass, back, *case, step, self.slopes)
+        slopes = x[:0] if found.x is None else self.cut(found.x)
+        alone = work.is_small and len(slopes) > 0
+        self.weight, self.bias = (take((V * alone, *rest), dtype) for rest in ((H,), ()))
+        scores, features = take((n, V * b), dtype), take((n, H * b), dtype)
+        given = x, *work.panels, p.bias, targets, hit, spread, p.class_weights, step
+        written = scores, features, losses, slopes, take((H * b,), dtype), self.weight, self.bias
+        loops_for(dtype.name).run(*given, *written)
+        if not work.is_small:
+            self.scores, self.features = scores, features
+
+    def cut(self, a: Array) -> Array:
+        """What an array has for these places, slice by slice."""
+        return a[self.places].reshape(self.count, -1, *a.shape[1:])
 
 
-def collect(slices: list[Slice], found: Found, start: int, stop: int) -> None:
+def collect(shares: list[Share], found: Found, start: int, stop: int) -> None:
     """Add to rows of the weight's and the bias's gradient what each slice gives."""
     add = loops_for(found.losses.dtype.name).add_gradients
-    for s in slices:
+    for s in shares:
         add(s.scores, s.features, found.weight, found.bias, start, stop)
+
+
+def run(
+    x: Array,
+    forth: Array,
+    back: Array,
+    bias: Array,
+    targets: Indices,
+    hit: Array,
+    spread: Array,
+    weights: Array,
+    step: int,
+    scores: Array,
+    features: Array,
+    losses: Array,
+    slopes: Array,
+    block: Array,
+    weight_slopes: Array,
+    bias_slopes: Array,
+) -> None:
+    """Losses of some slices, and those gradients that there is room for.
+
+    Args:
+        x: `(n, b, H)`.
+        forth: The panels of the weight,
+        back: and those of its transpose.
+        bias: `(V,)`.
+        targets: `(n, b)`.
+        hit: `(n, b)`, what a target counts,
+        spread: and what smoothing gives to every class, times
+        weights: the weights of the classes, `(V,)`.
+        step: How many classes to take at a time.
+        scores: `(n, V * b)`, written to, as are all below.
+        features: `(n, H * b)`.
+        losses: `(n, b)`.
+        slopes: In the hidden states, `(n, b, H)`, or for no slice.
+        block: The same of one slice, feature by feature, `(H * b,)`.
+        weight_slopes: In the weight, `(V, H)`, or for no class,
+        bias_slopes: and in the bias, `(V,)`.
+    """
+    b, V = x.shape[1], bias.size
+    tops, mass = np.empty((-(-V // step), b), x.dtype), np.empty(b, x.dtype)
+    for k in range(len(x)):
+        case = targets[k], hit[k], spread[k], weights, step
+        score(x[k], forth, bias, *case, scores[k], features[k], tops, mass, losses[k])
+        if len(slopes):
+            slope(scores[k], tops, mass, back, *case, block, slopes[k])
+    if len(weight_slopes):
+        weight_slopes[:], bias_slopes[:] = 0, 0
+        add_gradients(scores, features, weight_slopes, bias_slopes, 0, V)
 
 
 @inlined()
@@ -224,9 +338,9 @@ def add_bias(part: Array, bias: Array, top: Array, highest: Array) -> None:
     for j in range(n):
         highest[j] = top[j]
     for v in range(bias.size):
-        row = part[v * n : (v + 1) * n]
+        row, at = part[v * n : (v + 1) * n], bias[v]
         for j in range(n):
-            z = row[j] + bias[v]
+            z = row[j] + at
             row[j] = z
             highest[j] = z if z > highest[j] else highest[j]
 
@@ -255,6 +369,7 @@ def lean(part: Array, weights: Array, highest: Array, leaning: Array) -> None:
             leaning[j] += weights[v] * (row[j] - highest[j])
 
 
+@inlined()
 def score(
     x: Array,
     panels: Array,
@@ -284,7 +399,7 @@ def score(
         scores: `(V * b,)`, written to, as are all below.
         features: `(H * b,)`.
         tops: The highest score so far, after each step, `(steps, b)`.
-        mass: Sums of the exponentials, `(b,)`, zero before.
+        mass: Sums of the exponentials, `(b,)`.
         losses: `(b,)`.
     """
     n, V, wide = len(x), bias.size, step // panels.shape[2]
@@ -292,6 +407,8 @@ def score(
     top = np.full_like(mass, -np.finfo(mass.dtype).max)
     weighed = total(weights[:0])
     to_features(x, features)
+    for j in range(n):
+        mass[j] = 0
     for k in range(len(tops)):
         first, last = k * step, min(V, (k + 1) * step)
         part, highest = scores[first * n : last * n], tops[k]
@@ -315,6 +432,7 @@ def score(
         losses[j] = -hit[j] * log_named - spread[j] * (leaning[j] - weighed * log_mass)
 
 
+@inlined()
 def slope(
     scores: Array,
     tops: Array,
@@ -325,6 +443,7 @@ def slope(
     spread: Array,
     weights: Array,
     step: int,
+    block: Array,
     slopes: Array,
 ) -> None:
     """Slopes of a slice: those in the scores take the place of the exponentials.
@@ -339,39 +458,87 @@ def slope(
         spread: `(b,)`.
         weights: `(V,)`.
         step: How many classes have the same top.
+        block: `(H * b,)`, written to.
         slopes: In the hidden states, `(b, H)`, written to.
     """
-    n, everything = mass.size, total(weights)
-    scale, block = np.empty_like(mass), np.empty(slopes.size, slopes.dtype)
-    for v in range(weights.size):
-        if v % step == 0:
-            for j in range(n):
-                faded = exp(tops[v // step, j] - tops[-1, j])
-                scale[j] = faded * (hit[j] + spread[j] * everything) / mass[j]
-        row = scores[v * n : (v + 1) * n]
+    n, V, everything = mass.size, weights.size, total(weights)
+    scale = np.empty_like(mass)
+    for k in range(len(tops)):
+        first, last = k * step, min(V, (k + 1) * step)
         for j in range(n):
-            row[j] = row[j] * scale[j] - spread[j] * weights[v]
-    for j in range(n):
-        scores[targets[j] * n + j] -= hit[j]
-    product(back, scores, block)
+            faded = exp(tops[k, j] - tops[-1, j])
+            scale[j] = faded * (hit[j] + spread[j] * everything) / mass[j]
+        part = scores[first * n : last * n]
+        for v in range(first, last):
+            row, weight = part[(v - first) * n : (v - first + 1) * n], weights[v]
+            for j in range(n):
+                row[j] = row[j] * scale[j] - spread[j] * weight
+        for j in range(n):
+            if first <= targets[j] < last:
+                part[(targets[j] - first) * n + j] -= hit[j]
+        product_of(back, first, last, part, block, k > 0)
     to_rows(block, slopes)
 
 
+@inlined()
 def add_gradients(
     scores: Array, features: Array, weight: Array, bias: Array, start: int, stop: int
 ) -> None:
     """Add what a slice gives to rows `start` to `stop` of the weight's and the bias's gradient."""
-    n = scores.size // bias.size
+    b = scores.shape[1] // bias.size
     add_gram(scores, features, weight, start, stop)
-    for v in range(start, stop):
-        bias[v] += total(scores[0, v * n : (v + 1) * n])
+    for k in range(len(scores)):
+        for v in range(start, stop):
+            bias[v] += total(scores[k, v * b : (v + 1) * b])
+
+
+def product_of(panels: Array, first: int, last: int, x: Array, c: Array, add: bool) -> None:
+    """Write or add the product of some columns of a packed matrix and a block, `c (+)= A x`.
+
+    Args:
+        panels: A matrix `(M, K)` from `pack`.
+        first: The first of its columns to take,
+        last: and where to stop.
+        x: The block `(last - first, b)`, flat and contiguous.
+        c: The block `(M, b)`, flat and contiguous; written to.
+        add: Whether to add to what is there.
+
+    Example:
+        >>> panels, c = pack(np.array([[1.0, 2.0, 3.0]])), np.array([1.0])
+        >>> product_of(panels, 1, 3, np.array([10.0, 100.0]), c, True)
+        >>> c
+        array([321.])
+    """
+    depth, K = last - first, panels.shape[1]
+    b = x.size // depth
+    columns = panels.swapaxes(1, 2).reshape(-1, K)[: c.size // b, first:last]
+    sums = (columns @ x.reshape(depth, b)).ravel()
+    c[...] = c + sums if add else sums
+
+
+@overloaded(product_of, link=multiplying)
+def _product_of(
+    panels: Any, first: Any, last: Any, x: Any, c: Any, add: Any
+) -> Callable[..., None]:
+    from tinygrad_rnn.kernels.instructions import address, ahead, call
+
+    multiply = multiplying(str(x.dtype))
+    across = tile_here(x.dtype.bitwidth // 8).columns
+
+    def compiled(panels: Array, first: int, last: int, x: Array, c: Array, add: bool) -> None:
+        _, K, rows = panels.shape
+        depth = last - first
+        b = x.size // depth
+        p, x_0, c_0 = ahead(address(panels, 0), first * rows), address(x, 0), address(c, 0)
+        call(multiply, p, K, x_0, b, across, c_0, b, c.size // b, b, depth, add)
+
+    return compiled
 
 
 class Loops(NamedTuple):
     """The loops in Numba's hands."""
 
-    score: Callable[..., None]
-    slope: Callable[..., None]
+    run: Callable[..., None]
     add_gradients: Callable[..., None]
 
 
@@ -381,13 +548,11 @@ def loops_for(dtype: str) -> Loops:
     from numba import types
 
     kind, whole = getattr(types, dtype), types.int64
-    row, matrix, panels = (types.Array(kind, ndim, "C") for ndim in (1, 2, 3))
-    case = types.Array(whole, 1, "C"), row, row, row, whole
-    scoring = matrix, panels, row, *case, row, row, matrix, row, row
-    sloping = row, matrix, row, panels, *case, matrix
+    row, matrix, cube = (types.Array(kind, ndim, "C") for ndim in (1, 2, 3))
+    given = cube, cube, cube, row, types.Array(whole, 2, "C"), matrix, matrix, row, whole
+    written = matrix, matrix, matrix, cube, row, matrix, row
     adding = matrix, matrix, matrix, row, whole, whole
     return Loops(
-        jit(score, signature=types.void(*scoring)),
-        jit(slope, signature=types.void(*sloping)),
+        jit(run, signature=types.void(*given, *written)),
         jit(add_gradients, signature=types.void(*adding)),
     )
