@@ -35,7 +35,7 @@ from tinygrad_rnn.kernels.tables import address_of
 
 Array = NDArray[Any]
 
-PIECE, PIECES = 1 << 17, 8  # numbers in a thread's piece at least, and pieces at most
+PIECE, PIECES = 1 << 18, 8  # numbers of all lists in a thread's piece at least; pieces at most
 
 
 class Table:
@@ -58,7 +58,8 @@ class Table:
         edges = [0, *itertools.accumulate(a.size for a in lists[0])]
         self.addresses, self.begins = np.array(rows, np.int64), np.array(edges, np.int64)
         self.like, count = lists[0][0], edges[-1]
-        cuts = 1 if overlap(lists[0], rows) else max(1, min(PIECES, count // PIECE))
+        cuts = max(1, min(PIECES, count * len(lists) // PIECE))
+        cuts = 1 if cuts > 1 and overlap(lists[0], rows) else cuts
         self.pieces = list(itertools.pairwise(count * k // cuts for k in range(cuts + 1)))
 
 
