@@ -369,7 +369,6 @@ def lean(part: Array, weights: Array, highest: Array, leaning: Array) -> None:
             leaning[j] += weights[v] * (row[j] - highest[j])
 
 
-@inlined()
 def score(
     x: Array,
     panels: Array,
@@ -432,7 +431,6 @@ def score(
         losses[j] = -hit[j] * log_named - spread[j] * (leaning[j] - weighed * log_mass)
 
 
-@inlined()
 def slope(
     scores: Array,
     tops: Array,
@@ -480,7 +478,6 @@ def slope(
     to_rows(block, slopes)
 
 
-@inlined()
 def add_gradients(
     scores: Array, features: Array, weight: Array, bias: Array, start: int, stop: int
 ) -> None:
@@ -533,6 +530,10 @@ def _product_of(
         call(multiply, p, K, x_0, b, across, c_0, b, c.size // b, b, depth, add)
 
     return compiled
+
+
+for part in (score, slope, add_gradients):  # what is inlined could not make arrays
+    overloaded(part)(lambda *kinds, part=part: part)
 
 
 class Loops(NamedTuple):
