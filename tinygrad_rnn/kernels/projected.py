@@ -532,8 +532,13 @@ def _product_of(
     return compiled
 
 
-for part in (score, slope, add_gradients):  # what is inlined could not make arrays
-    overloaded(part)(lambda *kinds, part=part: part)
+def as_it_is(part: Callable[..., None]) -> None:
+    """Let loops call a part for any types, and have it make arrays, as what is inlined may not."""
+    overloaded(part)(lambda *kinds: part)
+
+
+for part in (score, slope, add_gradients):
+    as_it_is(part)
 
 
 class Loops(NamedTuple):
