@@ -100,11 +100,24 @@ class Array:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a value is: in an array, at an index of its first axis, from a row on."""
+    """Where a value is: in an array, at an index of its first axis, from a row on.
+
+    Attributes:
+        array: the array,
+        at: the index,
+        start: and the row.
+        name: what is there, if it is not what the array is called after.
+    """
 
     array: Array
     at: str = ""
     start: int = 0
+    name: str = ""
+
+    @property
+    def called(self) -> str:
+        """What to call what is there."""
+        return self.name or self.array.name
 
     def view(self, start: int, rows: int) -> str:
         """The source of a view of some rows."""
@@ -221,7 +234,10 @@ class StepWriter:
         array = self.arrays[view.split("[")[0]]
         if array.role == "total":
             return array.name
-        return f"{self.named(x)}_next" if "s + 1" in view else self.named(x)
+        if "s + 1" not in view:
+            return self.named(x)
+        place = self.places.get(self.schedule.range(x)[0])
+        return f"{place.called if place else array.name}_next"
 
     def show(self, x: Sym, holds: Any) -> None:
         """Write a value to a sequence that the caller sees."""
@@ -412,9 +428,9 @@ class LoopWriter:
         """What to call a value, or a part of it."""
         place = self.step.places.get(x)
         given = x in self.schedule.given and place is not None
-        name = place.array.name if given and place is not None else self.step.named(x)
+        name = place.called if given and place is not None else self.step.named(x)
         if place is not None and place.at in ("s + 1", "(s + 1) % 2"):
-            name = f"{place.array.name}_next"
+            name = f"{place.called}_next"
         return f"{name}_{part}" if part else name
 
     def part_name(self, x: Sym, part: str | None) -> str | None:

@@ -485,6 +485,7 @@ class Writing:
     def place_of_carry(self, k: int, saved: list[Sym]) -> Place:
         """Where a leaf of the carry is: in a concatenation that is kept anyway, if it is in one."""
         w, x = self.forward, self.state[k]
+        name = w.named(x) if x in self.program.made else self.carry_name(k)
         for y in saved:
             base, _ = w.schedule.range(y)
             node = self.lowering.node(base) if base in self.program.made else None
@@ -495,8 +496,7 @@ class Writing:
                 if self.lowering.real(piece) is x and start is not None:
                     array = w.array(w.named(y), "carry", self.lowering.rows(y), y.dtype)
                     w.places[base] = Place(array, "s")
-                    return Place(array, "s", start)
-        name = w.named(x) if x in self.program.made else self.carry_name(k)
+                    return Place(array, "s", start, name)
         return Place(w.array(name, "carry", self.lowering.rows(x), x.dtype), "s")
 
     def carry_name(self, k: int) -> str:
@@ -558,8 +558,9 @@ class Writing:
         ):
             if end is None and out is None:
                 continue
-            name = "d_" + (w.named(x) if x in self.program.made else self.carry_name(k))
-            array = w.array(name, "returning", self.lowering.rows(x), x.dtype, k)
+            array = w.array(
+                "d_" + self.carried[k].called, "returning", self.lowering.rows(x), x.dtype, k
+            )
             if end is not None:
                 w.places[end] = Place(array, "s % 2")
             place = Place(array, "(s + 1) % 2")
