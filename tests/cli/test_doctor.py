@@ -123,8 +123,8 @@ def no_folder(tmp_path, monkeypatch):
 
 
 def test_compiled_loops_are_counted_and_weighed(loops):
-    (loops / "__pycache__").mkdir(exist_ok=True)
-    (loops / "__pycache__" / "loop_1.nbc").write_bytes(bytes(2_500_000))
+    (loops / "loop_1_forward.code").write_bytes(bytes(2_000_000))
+    (loops / "tinygrad_rnn_multiply.code").write_bytes(bytes(500_000))
     (loops / "notes.txt").write_bytes(bytes(9_000_000))  # of somebody else
     finding = doctor.compiled_loops()
     assert finding.status == "ok"

@@ -89,11 +89,11 @@ def kernel_cache() -> Finding:
 
 def compiled_loops() -> Finding:
     """Where compiled loops over time are kept, how many there are, and how large."""
-    from tinygrad_rnn.compiler.loading import kept_loops
+    from tinygrad_rnn.compiler.loading import kept_files, kept_loops
     from tinygrad_rnn.kernels.machine_code import FOLDER, cache_folder
 
     folder, count = cache_folder(), len(kept_loops())
-    size = sum(path.stat().st_size for path in folder.rglob("loop_*") if path.is_file())
+    size = sum(path.stat().st_size for path in kept_files())
     kept = f"{count} module{'' if count == 1 else 's'}, {size / 1e6:.1f} MB"
     if not writable(folder):
         return Finding(

@@ -65,12 +65,17 @@ def kept_loops() -> list[Path]:
     return sorted(cache_folder().glob("loop_*.py"))
 
 
+def kept_files() -> list[Path]:
+    """The modules, and all machine code."""
+    return [*kept_loops(), *cache_folder().glob(f"*{SUFFIX}")]
+
+
 def clear_loops() -> int:
     """Delete what the cache folder holds, and say how many modules there were."""
-    kept = kept_loops()
-    for path in (*kept, *cache_folder().glob(f"*{SUFFIX}")):
+    count = len(kept_loops())
+    for path in kept_files():
         path.unlink(missing_ok=True)
-    return len(kept)
+    return count
 
 
 @functools.lru_cache(maxsize=256)

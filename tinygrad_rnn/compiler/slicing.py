@@ -168,7 +168,8 @@ def arrays_of(
     for k, slot in enumerate(slots):
         role = slot.role
         if role == "sequence":
-            arrays[k] = sequences[slot.holds][:, part.span]
+            whole = sequences[slot.holds]
+            arrays[k] = whole if whole.shape[1] == part.width else whole[:, part.span]
         elif role in ("panels", "table"):
             arrays[k] = panels[slot.holds]
         elif role == "fixed":

@@ -27,25 +27,23 @@ damaged, or of other versions than ours, or that calls what is not there, counts
 
 import ctypes
 import functools
-import hashlib
-import importlib.metadata
 import importlib.util
 import itertools
-import json
 import os
-import subprocess
 import sys
-import tempfile
 import threading
 import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from tinygrad_rnn.kernels.folders import cache_of_user
+
+if TYPE_CHECKING:
+    import subprocess
 
 FOLDER = "TINYGRAD_RNN_CACHE"
 SUFFIX = ".code"
@@ -230,6 +228,9 @@ def path_of(name: str) -> Path:
 @functools.cache
 def processor() -> str:
     """What of this machine and its libraries decides how loops are compiled."""
+    import hashlib  # here and below: what takes long to import waits for the first loop
+    from importlib.metadata import version
+
     # Loops are compiled together with the kernels that they call.
     sources = sorted(Path(__file__).parent.glob("*.py"))
     kernels = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
@@ -238,17 +239,22 @@ def processor() -> str:
         import llvmlite.binding as llvm
 
         features = ",".join(sorted(k for k, on in llvm.get_host_cpu_features().items() if on))
-        versions += [importlib.metadata.version("numba"), llvm.get_host_cpu_name(), features]
+        versions += [version("numba"), llvm.get_host_cpu_name(), features]
     return "\n".join(versions)
 
 
 def fingerprint(text: str) -> str:
     """A name for a text on this machine."""
+    import hashlib
+
     return hashlib.sha256(f"{processor()}\n{text}".encode()).hexdigest()[:20]
 
 
 def kept(name: str) -> ObjectCode | None:
     """What is on disk under a name; nothing, with a warning, if it is damaged."""
+    import hashlib
+    import json
+
     path = path_of(name)
     try:
         head, _, image = path.read_bytes().partition(b"\n")
@@ -266,6 +272,9 @@ def kept(name: str) -> ObjectCode | None:
 
 def keep(name: str, code: ObjectCode) -> None:
     """Write code to disk; a warning if that is not possible."""
+    import hashlib
+    import json
+
     digest = hashlib.sha256(code.image).hexdigest()
     head = json.dumps({"entry": code.entry, "needs": code.needs, "sha256": digest})
     try:
@@ -286,6 +295,8 @@ def cannot_be_kept(error: OSError) -> None:
 
 def write_whole(path: Path, content: bytes) -> None:
     """Write a file whole or not at all."""
+    import tempfile
+
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, draft = tempfile.mkstemp(dir=path.parent, suffix=".draft")
     with os.fdopen(handle, "wb") as file:

@@ -11,7 +11,6 @@ one call to the next:
 `compiled_with_table` gives a loop a first line that makes arrays of the numbers again.
 """
 
-import ast
 import ctypes
 from array import array
 from collections.abc import Sequence
@@ -50,9 +49,10 @@ class Table:
 
     def __init__(self, count: int, arrays: Sequence[Array]) -> None:
         self.numbers = array("q", bytes(8 * count))
-        self.starts = []
+        self.starts, self.strides = [], []
         for x in arrays:
             self.starts.append(len(self.numbers))
+            self.strides.append(x.strides)
             self.numbers.extend(numbers_of(x))
         self.address, _ = self.numbers.buffer_info()
 
@@ -62,9 +62,13 @@ class Table:
             self.numbers[k] = number
 
     def replace(self, k: int, x: Array) -> None:
-        """Put another array in the place of the k-th."""
-        for at, number in enumerate(numbers_of(x), self.starts[k]):
-            self.numbers[at] = number
+        """Put another array of the same shape in the place of the k-th."""
+        start = self.starts[k]
+        self.numbers[start] = address_of(x)
+        if x.strides != self.strides[k]:
+            self.strides[k] = x.strides
+            for at, stride in enumerate(x.strides, start + 1 + x.ndim):
+                self.numbers[at] = stride
 
 
 def compiled_with_table(
@@ -82,6 +86,8 @@ def compiled_with_table(
         count: How many integers there are.
         kinds: Numba's types of the arrays.
     """
+    import ast
+
     from numba import types
 
     from tinygrad_rnn.kernels.compiling import object_code
