@@ -11,6 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -168,6 +169,17 @@ def test_an_output_that_is_kept_is_never_written_to_again():
             layer(x * k)
     for y, copy in zip(kept, copies, strict=True):
         np.testing.assert_array_equal(y.data, copy)
+
+
+def test_a_run_that_is_over_holds_on_to_nothing_of_its_caller():
+    layer, x = nn.Recurrent(cell_of("LSTM")), tg.tensor(sequence(16), requires_grad=True)
+    with compiled("numba") as loops:
+        output = layer(x)[0]
+        output.sum().backward()
+    assert loops.count
+    given = [weakref.ref(array) for array in (x.data, output.data, x.grad.data)]
+    del x, output
+    assert [array() for array in given] == [None] * 3
 
 
 def test_machine_code_treats_nan_and_infinities_as_the_ops_do():

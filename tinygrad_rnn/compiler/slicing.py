@@ -35,8 +35,8 @@ class Slice:
         start: the first of them,
         width: and how many there are.
         arrays: what loops write, by name, but for results.
-        given: what the loop of each stage was given last,
-        tables: and where that is.
+        given: those of them that the loop of each stage takes, with gaps for the rest,
+        tables: and where all was that it took last.
     """
 
     start: int
@@ -164,7 +164,7 @@ def arrays_of(
     """
     if stage not in part.given:
         part.given[stage] = [part.memory(slot, T) for slot in slots]
-    arrays = part.given[stage]
+    arrays = [*part.given[stage]]
     for k, slot in enumerate(slots):
         role = slot.role
         if role == "sequence":

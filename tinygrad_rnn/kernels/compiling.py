@@ -158,7 +158,7 @@ def object_code(loop: Callable[..., None], *arguments: Any) -> ObjectCode:
     """Compile a loop apart from those that call it and from Python.
 
     Args:
-        loop: A function that returns nothing. Of what it allocates nothing would be freed.
+        loop: A function that returns nothing and makes no arrays.
         arguments: Numba's types of its arguments.
     """
     import numba
