@@ -64,5 +64,9 @@ that is said from outside, by `tg.backend("numpy")`. Import from the modules.
 :   Where a user keeps what can be made again.
 
 `compiling`
-:   Numba's part: `jit`, and what loops may call.
+:   Numba's part: `jit` and `object_code`, and what loops may call.
+
+`machine_code`, `tables`, `ahead`
+:   What Numba made, kept on disk and linked without it; tables of where its arrays are; and a
+    process that compiles while this one does.
 """

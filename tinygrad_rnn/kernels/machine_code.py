@@ -50,7 +50,6 @@ SUFFIX = ".code"
 PREFIX = "tinygrad_rnn_"  # of the names of what other code calls
 POLL = 0.005  # seconds between looks at what another process has made
 NOWHERE = 1  # the address of what is declared and not linked yet
-ASIDE = (ctypes.c_void_p * 2)()  # where code puts what it returns and raises: nobody looks there
 
 
 class ObjectCode(NamedTuple):
@@ -124,8 +123,8 @@ def in_python(code: MachineCode, *kinds: Any) -> Callable[..., int]:
         A function of these. It returns zero, or another number where the code has raised an error.
     """
     kind = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, *kinds)
-    returned, raised = ctypes.addressof(ASIDE), ctypes.addressof(ASIDE) + ctypes.sizeof(ASIDE) // 2
-    return functools.partial(kind(code.address), returned, raised)
+    aside = (ctypes.c_void_p * 1)()  # for what it returns and raises; nobody looks there
+    return functools.partial(kind(code.address), aside, aside)
 
 
 class Linker:
