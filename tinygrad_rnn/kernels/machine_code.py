@@ -135,8 +135,8 @@ class Linker:
 
         binding.initialize_native_target()
         binding.initialize_native_asmprinter()
-        machine = binding.Target.from_default_triple().create_target_machine(jit=True)
-        self.jit = binding.create_lljit_compiler(machine)
+        target = binding.Target.from_triple(binding.get_process_triple())
+        self.jit = binding.create_lljit_compiler(target.create_target_machine(jit=True))
         self.codes: dict[str, MachineCode] = {}
         self.declared: dict[str, Callable[[], ObjectCode]] = {}
         self.trackers: list[Any] = []  # LLVM takes code away when its tracker goes
