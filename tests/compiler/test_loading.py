@@ -5,7 +5,7 @@ import os
 import pytest
 
 from tinygrad_rnn.compiler import loading
-from tinygrad_rnn.kernels.machine_code import FOLDER, SUFFIX
+from tinygrad_rnn.kernels.machine_code import FOLDER, SUFFIX, named
 
 
 @pytest.fixture
@@ -23,6 +23,16 @@ def test_the_oldest_loops_make_room_for_new_ones(folder):
     assert [path.stem for path in loading.kept_loops()] == ["loop_2", "loop_3", "loop_4"]
     kept = sorted(path.name.partition("_forward")[0] for path in folder.glob(f"*{SUFFIX}"))
     assert kept == ["loop_2", "loop_3", "loop_4"]
+
+
+def test_microkernels_of_old_versions_make_room_too(folder):
+    for k in range(5):
+        path = folder / f"{named('multiply', 'float32', k)}{SUFFIX}"
+        path.touch()
+        os.utime(path, (k, k))
+    loading.written("loop_a", "A = 1\n")
+    kept = {path.stem for path in folder.glob(f"*{SUFFIX}")}
+    assert kept == {named("multiply", "float32", k) for k in (2, 3, 4)}
 
 
 def test_a_module_that_is_there_is_not_written_again(folder):

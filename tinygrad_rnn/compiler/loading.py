@@ -10,7 +10,6 @@ compile.
 import ctypes
 import functools
 import importlib.util
-import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -24,6 +23,7 @@ from tinygrad_rnn.kernels.ahead import compile_ahead
 from tinygrad_rnn.kernels.compiling import inner
 from tinygrad_rnn.kernels.dispatch import current_backend
 from tinygrad_rnn.kernels.machine_code import (
+    PREFIX,
     SUFFIX,
     ObjectCode,
     cache_folder,
@@ -88,7 +88,6 @@ def loaded(source: str) -> ModuleType:
         assert spec is not None
         assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module
         spec.loader.exec_module(module)
     except OSError as error:
         cannot_be_kept(error)
@@ -108,11 +107,12 @@ def written(name: str, source: str) -> Path:
 
 
 def forget_oldest(folder: Path) -> None:
-    """Delete the modules that were written first, if there are more than are to be kept."""
-    for path in sorted(folder.glob("loop_*.py"), key=written_at)[:-KEPT]:
-        path.unlink(missing_ok=True)
-        for made_of_it in folder.glob(f"{path.stem}_*{SUFFIX}"):
-            made_of_it.unlink(missing_ok=True)
+    """Delete what was written first, modules and microkernels, if there is more than to keep."""
+    for pattern in ("loop_*.py", f"{PREFIX}*{SUFFIX}"):
+        for path in sorted(folder.glob(pattern), key=written_at)[:-KEPT]:
+            path.unlink(missing_ok=True)
+            for made_of_it in folder.glob(f"{path.stem}_*{SUFFIX}"):
+                made_of_it.unlink(missing_ok=True)
 
 
 def written_at(path: Path) -> float:

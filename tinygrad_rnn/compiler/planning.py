@@ -45,8 +45,8 @@ NARROW = 8  # products with fewer sequences than a vector has lanes wait for all
 SMALL = 1 << 15  # unless their matrices have so few numbers that they stay in the cache anyway
 
 
-Rows = tuple[int, int, Place]
-Copied = tuple[Place, Sym, bool]
+Rows = tuple[int, int, Place]  # the first of them, how many, and where they are kept
+Copied = tuple[Place, Sym, bool]  # where to, what, and whether it is added to what is there
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Weight:
         matrix: whose gradient it is,
         left: whether the matrix stands left of `a`.
         a: where the other factor is kept,
-        g: and where the cotangent of the product is: rows from one on, how many, and their place.
+        g: and where the rows of the product's cotangent are.
         outer: how many products a step has,
         inner: and how many columns for each sequence.
     """
@@ -558,9 +558,8 @@ class Writing:
         ):
             if end is None and out is None:
                 continue
-            array = w.array(
-                "d_" + self.carried[k].called, "returning", self.lowering.rows(x), x.dtype, k
-            )
+            name = f"d_{self.carried[k].called}"
+            array = w.array(name, "returning", self.lowering.rows(x), x.dtype, k)
             if end is not None:
                 w.places[end] = Place(array, "s % 2")
             place = Place(array, "(s + 1) % 2")

@@ -336,9 +336,7 @@ def call(typing: Any, name: Any, *operands: Any) -> Any:
     """Go to the machine code of that name."""
 
     def write(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        aside = alloca_once(
-            builder, BYTES, size=index(2)
-        )  # for what it returns and raises: nothing
+        aside = alloca_once(builder, BYTES)  # for what it returns and raises, which is nothing
         values = [aside, aside, *unpack_tuple(builder, args[1], len(operands))]
         kind = ir.FunctionType(LANE, [value.type for value in values])
         function = get_or_insert_function(builder.module, kind, name.literal_value)

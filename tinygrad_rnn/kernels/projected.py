@@ -301,16 +301,18 @@ def run(
 ) -> None:
     """Losses of some slices, and those gradients that there is room for.
 
+    What `score` and `slope` take of one slice is given for `n` of them, slice after slice.
+
     Args:
         x: `(n, b, H)`.
         forth: The panels of the weight,
         back: and those of its transpose.
-        bias: `(V,)`.
+        bias: As for `score`.
         targets: `(n, b)`.
-        hit: `(n, b)`, what a target counts,
-        spread: and what smoothing gives to every class, times
-        weights: the weights of the classes, `(V,)`.
-        step: How many classes to take at a time.
+        hit: `(n, b)`.
+        spread: `(n, b)`.
+        weights: As for `score`.
+        step: As for `score`.
         scores: `(n, V * b)`, written to, as are all below.
         features: `(n, H * b)`.
         losses: `(n, b)`.
