@@ -200,6 +200,26 @@ def test_machine_code_treats_nan_and_infinities_as_the_ops_do():
     assert_close(found, expected)
 
 
+LOOKING_UP = """
+from tinygrad_rnn.kernels.blocks import look_up
+
+
+def forward(T, b, first, stride, table, ids, y):
+    look_up(table, ids, y, 1)
+"""
+
+
+def test_an_error_inside_machine_code_is_named_by_numpy():
+    roles = ("table", "float64"), ("block", "int64"), ("block", "float64")
+    loop, tables = loading.loop_by(LOOKING_UP, "forward", roles, "numba"), {}
+    table, y = np.arange(6.0).reshape(3, 2), np.empty(4)
+    loop.task((1, 2, 0, 1), [table, np.array([2, 0]), y], tables)()
+    np.testing.assert_array_equal(y, [4, 0, 5, 1])
+    wrong = loop.task((1, 2, 0, 1), [table, np.array([2, 7]), y], {})
+    with pytest.raises(IndexError, match="index 7 is out of bounds for axis 0 with size 3"):
+        wrong()
+
+
 # The folder in which loops are kept.
 
 
