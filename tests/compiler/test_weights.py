@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 import tinygrad_rnn as tg
 from tinygrad_rnn.compiler.tracing import trace
-from tinygrad_rnn.compiler.weights import Joined, Ready, make_ready, pull_back
+from tinygrad_rnn.compiler.weights import Ready, patchworks
 
 rng = np.random.default_rng(0)
 W, U, V, BIAS = (
@@ -18,22 +18,35 @@ W, U, V, BIAS = (
 )
 
 
+def put_together(parts, shape):
+    """The matrix that parts cover."""
+    whole = np.full(shape, np.nan)
+    for row, column, part in parts:
+        rest = whole[row : row + part.shape[0], column : column + part.shape[1]]
+        assert np.isnan(rest).all()  # no number is said twice
+        rest[...] = part
+    return whole
+
+
 @given(st.data())
-def test_a_joined_matrix_is_what_numpy_joins(data):
+def test_patches_are_what_numpy_joins_turns_and_cuts(data):
     numbers = st.integers(1, 4)
     heights, width = data.draw(st.lists(numbers, min_size=1, max_size=3)), data.draw(numbers)
     rows = [rng.normal(size=(n, width)) for n in heights]
-    more = rng.normal(size=(sum(heights), data.draw(numbers)))
-    joined = Joined.along(1, [Joined.along(0, rows), more])
-    expected = np.hstack([np.vstack(rows), more])
-    assert joined.shape == expected.shape
-    np.testing.assert_array_equal(np.asarray(joined), expected)
-    np.testing.assert_array_equal(np.asarray(joined.T), expected.T)
-    top, left = (data.draw(st.integers(0, n - 1)) for n in expected.shape)
-    bottom = data.draw(st.integers(top + 1, expected.shape[0]))
-    part = slice(top, bottom), slice(left, None)
-    assert joined[part].shape == expected[part].shape
-    np.testing.assert_array_equal(np.asarray(joined[part]), expected[part])
+    more = rng.normal(size=(data.draw(numbers), sum(heights)))
+    top, left = (data.draw(st.integers(0, n)) for n in (sum(heights), width + len(more)))
+    bottom = data.draw(st.integers(top, sum(heights) + 1))
+
+    def f(lib, *rows, more):
+        return lib.concatenate([lib.concatenate(rows, axis=0), more.T], axis=1)[top:bottom, left:]
+
+    expected = f(np, *rows, more=more)
+    program = trace(lambda more, *rows: f(tg, *rows, more=more).T, more, *rows)
+    values = dict(zip(program.inputs, [more, *rows], strict=True))
+    matrix = patchworks(program.lines)[program.outputs]
+    assert matrix.shape == expected.shape[::-1]
+    np.testing.assert_array_equal(put_together(matrix.parts(values), matrix.shape), expected.T)
+    np.testing.assert_array_equal(put_together(matrix.T.parts(values), expected.shape), expected)
 
 
 PROGRAMS = {
@@ -41,6 +54,8 @@ PROGRAMS = {
         1:6, :3
     ],
     "nested": lambda w, u, v, b: tg.concatenate(tg.concatenate(w, u, axis=1), v.T, axis=1).T,
+    "twice in one": lambda w, u, v, b: tg.concatenate(w, v.T[1:], w[:2, ::1], axis=0),
+    "with a step": lambda w, u, v, b: tg.concatenate(w[::2], v.T[:, :3], axis=0),
     "computed": lambda w, u, v, b: tg.tanh(tg.concatenate(w, u, axis=-1)) * b[:, None],
     "used twice": lambda w, u, v, b: tg.concatenate(w, w * 2.0, v.T, axis=1) + (b * b)[:, None],
     "several outputs": lambda w, u, v, b: (
@@ -50,34 +65,47 @@ PROGRAMS = {
 }
 
 
+@pytest.mark.parametrize("as_panels", [True, False], ids=["multiplied by", "read"])
 @pytest.mark.parametrize("f", PROGRAMS.values(), ids=PROGRAMS)
-def test_lines_on_arrays_and_back_are_what_the_engine_makes_of_them(f):
+def test_lines_on_arrays_and_back_are_what_the_engine_makes_of_them(f, as_panels):
     given = [tg.tensor(x, requires_grad=True) for x in (W, U, V, BIAS)]
     y = f(*given)
     g = rng.normal(size=y.shape)
     y.backward(g)
     program = trace(f, *given)
+    out = program.outputs
     values = dict(zip(program.inputs, (W, U, V, BIAS), strict=True))
     values.update(program.captured)
-    lines = [Ready(line) for line in program.lines]
-    make_ready(lines, values)
-    np.testing.assert_allclose(np.asarray(values[program.outputs]), y.numpy(), rtol=1e-14)
-    found = {program.outputs: g}
+    ready = Ready(program.lines, {out} if as_panels else (), () if as_panels else {out})
+    ready.compute(values)
+    made = put_together(ready.matrices[out].parts(values), out.shape) if as_panels else values[out]
+    np.testing.assert_allclose(made, y.numpy(), rtol=1e-14)
+    found = {out: g}
     reached = {z for line in program.lines for z in line.targets}
-    pull_back(lines, values, found, {*program.inputs, *reached})
+    ready.pull_back(values, found, {*program.inputs, *reached})
     for x, tensor in zip(program.inputs, given, strict=True):
         if tensor.grad is None:
             assert x not in found
         else:
-            np.testing.assert_allclose(found[x], tensor.grad.numpy(), rtol=1e-12, atol=1e-14)
+            bar = found.get(x, np.zeros(x.shape))  # what was cut off is not heard of
+            np.testing.assert_allclose(bar, tensor.grad.numpy(), rtol=1e-12, atol=1e-14)
 
 
 def test_what_wants_no_gradient_gets_none():
     program = trace(lambda w, u: tg.concatenate(w, u, axis=1), W, U)
-    w, u = program.inputs
-    values = {w: W, u: U}
-    lines = [Ready(line) for line in program.lines]
-    make_ready(lines, values)
-    found = {program.outputs: np.ones((4, 5))}
-    pull_back(lines, values, found, {u})
-    assert set(found) == {u}
+    _, u = program.inputs
+    for ready in (
+        Ready(program.lines, {program.outputs}, ()),
+        Ready(program.lines, (), {program.outputs}),
+    ):
+        values = dict(zip(program.inputs, (W, U), strict=True))
+        ready.compute(values)
+        found = {program.outputs: np.ones((4, 5))}
+        ready.pull_back(values, found, {u})
+        assert set(found) == {u}
+
+
+def test_lines_that_only_arrange_do_not_run():
+    program = trace(lambda w, v: tg.concatenate(w * 2.0, v.T, axis=1).T, W, V)
+    ready = Ready(program.lines, {program.outputs}, ())
+    assert [line.op.name for line in ready.computed] == ["mul"]

@@ -18,15 +18,15 @@ from tinygrad_rnn.kernels.resources import take
 from tinygrad_rnn.kernels.transposed import to_rows
 
 
-def add_carries(plan: Plan, parts: Sequence[Slice], found: Values) -> None:
-    """The cotangents of the initial carry, of those leaves that want one."""
+def add_carries(plan: Plan, parts: Sequence[Slice], found: Values, lead: tuple[int, ...]) -> None:
+    """The cotangents of the initial carry, of those leaves that want one, with axes before."""
     for slot in plan.backward or ():
         x = plan.carries[slot.holds] if slot.role == "returning" else None
         if x in plan.wanted:
             g = take((plan.batch or 1, slot.rows), slot.dtype)
             for part in parts:
                 to_rows(part.arrays[slot.name][1], g[part.span])
-            found[x] = g.reshape(x.shape)
+            found[x] = g.reshape((*lead, *x.shape))
 
 
 def add_sums(plan: Plan, parts: Sequence[Slice], found: Values, op: Operation) -> None:

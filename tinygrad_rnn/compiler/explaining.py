@@ -54,7 +54,7 @@ class ScanReport:
         if not isinstance(plan, Plan):
             return f"{head}op by op, because {plan}"
         batch = "a single sequence" if plan.batch is None else f"a batch of {plan.batch}"
-        lines = [*(line for line, _ in plan.before), *(ready.line for ready in plan.ready)]
+        lines = [*(line for line, _ in plan.before), *plan.ready.lines]
         before = [str(line.op.name) for line in lines]
         facts = {
             "before the loop": ", ".join(before) or "nothing",

@@ -83,7 +83,7 @@ class Plan:
         frames: what the loop reads at every step, sequences of it;
         fixed: and what stays the same that it is given.
         before: lines to run on tensors before the loop; those with a function, for all steps.
-        ready: lines to run on arrays before the loop, from what is fixed to what the loop reads.
+        ready: what the loop reads that is made of what is fixed.
         loop: lines of one step.
         source: the module with the loops.
         forward: the arrays that the forward loop takes,
@@ -104,7 +104,7 @@ class Plan:
     frames: list[Sym]
     fixed: list[Sym]
     before: list[tuple[Line, Lifted | None]]
-    ready: list[Ready]
+    ready: Ready
     loop: list[Line]
     source: str
     forward: list[Array]
@@ -358,7 +358,7 @@ class Writing:
             frames=frames,
             fixed=[x for x in dict.fromkeys(read) if x not in made],
             before=[(line, lifts.get(line)) for line in before],
-            ready=[Ready(line) for line in ready],
+            ready=self.ready(ready, used),
             loop=[line for line in self.program.lines if line.targets[0] in self.made_forward],
             source=source + "\n",
             forward=list(forward.arrays.values()),
@@ -369,6 +369,15 @@ class Writing:
             wanted=wanted,
             lowering=self.lowering,
         )
+
+    def ready(self, lines: list[Line], loops: Iterable[StepWriter]) -> Ready:
+        """What is made of fixed values by lines, for loops and for the gradients after them."""
+        holding = [(a.role, a.holds) for w in loops for a in w.arrays.values()]
+        matrices = {holds[0] for role, holds in holding if role == "panels"}
+        matrices.update(weight.matrix for weight in self.weights)
+        others = {holds[0] for role, holds in holding if role in ("fixed", "table")}
+        others.update(x for x, _, _ in self.sums)
+        return Ready(lines, matrices, others)
 
     def listing(self) -> str:
         """The lines of a step, with `b` for the batch: one source serves batches of all sizes."""

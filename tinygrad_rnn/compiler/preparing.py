@@ -72,7 +72,7 @@ class Prepared:
         values.update(zip(plan.program.captured, self.captured, strict=False))
         for line, lifted in plan.before:
             line.run(values, lifted)
-        run = Run(plan, len(self.scan.frames[0]), reverse)
+        run = Run(plan, len(self.scan.frames[0]), reverse, self.scan.stacked)
         return run, (*self.scan.start, *(values[x] for x in run.names[carries:]))
 
     def shaped(self, results: Sequence[Tensor]) -> tuple[Nest, Nest]:

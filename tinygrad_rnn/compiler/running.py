@@ -29,19 +29,20 @@ from tinygrad_rnn.compiler.slicing import (
     sliced,
 )
 from tinygrad_rnn.compiler.tracing import Sym
-from tinygrad_rnn.compiler.weights import Array, Values, add, make_ready, pull_back
+from tinygrad_rnn.compiler.weights import Array, Values, add
 from tinygrad_rnn.engine import Operation, Tensor, modes
 from tinygrad_rnn.engine.backward import Overwritten, pull
 from tinygrad_rnn.kernels.dispatch import current_backend
 from tinygrad_rnn.kernels.resources import side_by_side, take
 from tinygrad_rnn.kernels.transposed import to_features, to_rows
-from tinygrad_rnn.ops import stack, unbind
+from tinygrad_rnn.ops import reshape, stack, unbind
 
 
 class Run:
     """One scan: a plan, its slices, and what the forward loop keeps for the backward loop.
 
     Attributes:
+        lead: the axes before those of the step that the first and the last carry have.
         names: of its inputs: the carry, frames, and fixed values.
         size: how many results it has: those of the carry, and the outputs.
         values: of inputs, and of what is made of the fixed ones.
@@ -49,8 +50,8 @@ class Run:
         busy: and whether a loop may still be at work on them, if only because it was interrupted.
     """
 
-    def __init__(self, plan: Plan, T: int, reverse: bool) -> None:
-        self.plan, self.T = plan, T
+    def __init__(self, plan: Plan, T: int, reverse: bool, stacked: bool) -> None:
+        self.plan, self.T, self.lead = plan, T, (1,) * stacked
         self.first, self.stride = (T - 1, -1) if reverse else (0, 1)
         self.names = [*plan.carries, *plan.frames, *plan.fixed]
         self.size = sum(map(len, plan.program.outputs))
@@ -68,7 +69,7 @@ class Run:
         """
         plan, T = self.plan, self.T
         values = dict(zip(self.names, inputs, strict=True))
-        make_ready(plan.ready, values)
+        plan.ready.compute(values)
         outputs = plan.program.outputs[1]
         shown += [self.sequence(x) for x in outputs]
         sequences: dict[Any, Array] = {
@@ -76,7 +77,7 @@ class Run:
         }
         sequences.update((("output", k), y) for k, y in enumerate(shown))
         loop = loop_for(plan, "forward", plan.forward)
-        panels = packed(plan.forward, values)
+        panels = packed(plan.forward, plan.ready.matrices, values)
         starts = [block_of(values[x], x, plan) for x in plan.carries]
         self.values, self.parts, tasks = values, sliced(plan, T, self.work), []
         self.busy = True
@@ -98,7 +99,7 @@ class Run:
         self.busy = False
         if plan.backward is None:
             self.finish()
-        shapes = [*(x.shape for x in ends), *((self.T, *x.shape) for x in outputs)]
+        shapes = [(*self.lead, *x.shape) for x in ends] + [(self.T, *x.shape) for x in outputs]
         return [y.reshape(shape) for y, shape in zip([*last, *shown], shapes, strict=True)]
 
     def finish(self) -> None:
@@ -124,7 +125,7 @@ class Run:
         values = self.values
         if any(isinstance(x, Overwritten) for x in inputs):
             values = dict(zip(self.names, inputs, strict=True))
-            make_ready(plan.ready, values)
+            plan.ready.compute(values)
         ends, outputs = gs[: len(plan.carries)], gs[len(plan.carries) :]
         read = {slot.holds for slot in slots if slot.role == "sequence"}
         sequences: dict[Any, Array] = {
@@ -137,7 +138,7 @@ class Run:
             g = sequences["d_frame", x] = self.sequence(x)
             found[x] = g.reshape((T, *x.shape))
         loop, tasks = loop_for(plan, "backward", slots), []
-        panels = packed(slots, values)
+        panels = packed(slots, plan.ready.matrices, values)
         self.busy = True
         for part in self.parts:
             arrays = arrays_of(slots, "backward", part, T, sequences, panels, values)
@@ -209,7 +210,7 @@ class Runs:
         gradients: list[tuple[Values, Sym, Array]] = []
         for run, cotangents in each:
             if run.plan.backward is not None:
-                add_carries(run.plan, run.parts, cotangents)
+                add_carries(run.plan, run.parts, cotangents, run.lead)
                 add_sums(run.plan, run.parts, cotangents, LOOP)
                 todo, weights = products_of(run.plan, run.parts, run.T, run.work)
                 products += todo
@@ -219,7 +220,7 @@ class Runs:
             add(cotangents, matrix, gradient)
         for run, cotangents in each:
             run.busy = False
-            pull_back(run.plan.ready, run.values, cotangents, run.plan.wanted)
+            run.plan.ready.pull_back(run.values, cotangents, run.plan.wanted)
         return [
             cotangents.get(x)
             for run, cotangents in zip(self.runs, found, strict=True)
@@ -275,11 +276,11 @@ def scan_vjp(g: Any, y: Any, *inputs: Any, i: int, runs: Runs) -> Any:
 def unrolled(run: Run, inputs: Sequence[Any]) -> list[Tensor]:
     """The last carry and the outputs, op by op."""
     plan, values = run.plan, dict(zip(run.names, inputs, strict=True))
-    for ready in plan.ready:
-        ready.line.run(values)
-    ends, outputs = plan.program.outputs
+    for line in plan.ready.lines:
+        line.run(values)
+    next_carry, outputs = plan.program.outputs
     steps = {x: unbind(values[x]) for x in plan.frames}
-    carry = list(inputs[: len(plan.carries)])
+    carry = [reshape(x, y.shape) for x, y in zip(inputs, plan.carries, strict=False)]
     shown: list[list[Any]] = [[] for _ in outputs]
     order = range(run.first, run.first + run.stride * run.T, run.stride)
     for t in order:
@@ -287,7 +288,8 @@ def unrolled(run: Run, inputs: Sequence[Any]) -> list[Tensor]:
         known.update(zip(plan.carries, carry, strict=True))
         for line in plan.loop:
             line.run(known)
-        carry = [known[x] for x in ends]
+        carry = [known[x] for x in next_carry]
         for k, x in enumerate(outputs):
             shown[k].append(known[x])
-    return [*carry, *(stack(ys if run.stride > 0 else ys[::-1]) for ys in shown)]
+    ends = [reshape(x, (*run.lead, *x.shape)) for x in carry]
+    return [*ends, *(stack(ys if run.stride > 0 else ys[::-1]) for ys in shown)]

@@ -30,6 +30,7 @@ from tinygrad_rnn.compiler.unrolling import (
 )
 from tinygrad_rnn.compiler.ways import listener
 from tinygrad_rnn.engine import Tensor
+from tinygrad_rnn.engine.nesting import mapped
 
 PACKAGE = str(Path(__file__).parents[1])
 
@@ -99,6 +100,8 @@ class Scan:
             loop. Op by op, it is made for all time steps at once.
         owner: the cell that `step` and `project` take before their other arguments, if they do. It
             is then traced only once for all cells that are alike; see `likeness`.
+        stacked: whether leaves of `init` have a first axis of length 1 that the step does not see,
+            as states of a layer have. Those of the last carry have it too.
     """
 
     step: Callable[..., tuple[Nest, Nest]]
@@ -109,6 +112,7 @@ class Scan:
     reverse: bool = False
     project: Callable[..., Nest] | None = None
     owner: Any = None
+    stacked: bool = False
 
 
 def scans(several: Sequence[Scan]) -> list[tuple[Nest, Nest]]:
@@ -134,12 +138,19 @@ def scans(several: Sequence[Scan]) -> list[tuple[Nest, Nest]]:
         prepared = None
         whole = whole_step(each.step, each.project)
         try:
-            prepared = Prepared(Stepping(whole, each.init, each.xs, alive, fresh, each.owner))
+            prepared = Prepared(
+                Stepping(whole, each.init, each.xs, alive, fresh, each.owner, each.stacked)
+            )
             ready.append((k, prepared, *prepared.run(each.reverse)))
         except UnsupportedError as reason:
             step = each.step if each.owner is None else partial(each.step, each.owner)
             xs = each.project(each.owner, each.xs) if each.project else each.xs
-            found[k] = unroll(step, each.init, xs, alive, fresh, each.reverse)
+            init = (
+                mapped(lambda s: s.reshape(s.shape[1:]), each.init) if each.stacked else each.init
+            )
+            carry, y = unroll(step, init, xs, alive, fresh, each.reverse)
+            carry = mapped(lambda s: s.reshape((1, *s.shape)), carry) if each.stacked else carry
+            found[k] = carry, y
             if listener.get() is not None:
                 listener.get()(prepared.trace.program if prepared else None, reason, T)
             elif reason.matters:

@@ -3,7 +3,7 @@
 import itertools
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -14,7 +14,7 @@ from tinygrad_rnn.compiler.emitting import Place
 from tinygrad_rnn.compiler.loading import CHANGING
 from tinygrad_rnn.compiler.planning import Plan
 from tinygrad_rnn.compiler.tracing import Sym
-from tinygrad_rnn.compiler.weights import Array, Values, parts_of
+from tinygrad_rnn.compiler.weights import Array, Patchwork, Values
 from tinygrad_rnn.engine import Carrier
 from tinygrad_rnn.kernels.packed import pack_parts, panels_shape
 from tinygrad_rnn.kernels.resources import get_num_threads, shelf_of, take
@@ -104,7 +104,9 @@ def shares(M: int, work: int) -> list[tuple[int, int]]:
     return list(itertools.pairwise(cuts))
 
 
-def packed(slots: Sequence[Slot], values: Values) -> dict[Any, Array]:
+def packed(
+    slots: Sequence[Slot], matrices: Mapping[Sym, Patchwork], values: Values
+) -> dict[Any, Array]:
     """The panels of fixed matrices, and tables as they are."""
     panels = {}
     for slot in slots:
@@ -112,10 +114,9 @@ def packed(slots: Sequence[Slot], values: Values) -> dict[Any, Array]:
             panels[slot.holds] = np.require(values[slot.holds[0]], requirements=LOOPS_TAKE)
         if slot.role == "panels":
             x, left = slot.holds
-            matrix = values[x] if left else values[x].T
-            M, K = matrix.shape
-            panels[slot.holds] = out = take(panels_shape(M, K, matrix.dtype), matrix.dtype)
-            pack_parts(parts_of(matrix), out, M)
+            matrix = matrices[x] if left else matrices[x].T
+            panels[slot.holds] = out = take(panels_shape(*matrix.shape, x.dtype), x.dtype)
+            pack_parts(matrix.parts(values), out, matrix.shape[0])
     return panels
 
 
@@ -129,8 +130,6 @@ def rows_of(x: Any, batch: int | None) -> Array:
 def block_of(value: Any, x: Sym, plan: Plan) -> Array:
     """A value of the carry as (batch, rows)."""
     array = np.asarray(data(value), x.dtype)
-    if array.shape != x.shape:
-        array = np.broadcast_to(array, x.shape)
     return as_rows(array, (plan.batch or 1, plan.lowering.rows(x)))
 
 

@@ -76,9 +76,11 @@ class Stepping:
         alive: which sequences take part in which step, or None.
         fresh: where the carry is `init` again, or None.
         owner: the cell whose step it is.
+        stacked: whether leaves of `init` have a first axis that the step does not see.
 
     Attributes:
         start: leaves of the initial carry,
+        carries: and what the step sees of them.
         frames: and of the inputs, then the masks.
         first: what a reset goes back to.
         tensors: of the owner, and `first`, with their names.
@@ -89,22 +91,30 @@ class Stepping:
     """
 
     def __init__(
-        self, step: Step, init: Nest, xs: Nest, alive: Any, fresh: Any, owner: Any = None
+        self,
+        step: Step,
+        init: Nest,
+        xs: Nest,
+        alive: Any,
+        fresh: Any,
+        owner: Any = None,
+        stacked: bool = False,
     ) -> None:
-        self.start, self.frames = leaves(init), leaves(xs)
+        self.start, self.frames, self.stacked = leaves(init), leaves(xs), stacked
         refuse_unless_worth(self.start, self.frames, time_steps(xs))
         self.step, self.init, self.xs, self.owner = step, init, xs, owner
         self.count = len(self.frames)
+        self.carries = [Example(x) for x in self.start] if stacked else self.start
         self.masks = {name: m for name, m in (("alive", alive), ("fresh", fresh)) if m is not None}
         self.frames += self.masks.values()
         found: dict[int, Found] = {}
         known = None if owner is None else likeness(owner, found)
-        self.first = [as_tensor(x) for x in self.start] if "fresh" in self.masks else []
+        self.first = [as_tensor(x, stacked) for x in self.start] if "fresh" in self.masks else []
         self.tensors = [(x.name, x.tensor) for x in found.values()]
         self.tensors += [("initial", x) for x in self.first]
         self.key = known and (
             *(known, step, modes.recording.get(), *self.masks),
-            *(nest_likeness(init, 0), nest_likeness(xs, 1)),
+            *(nest_likeness(init, int(stacked)), nest_likeness(xs, 1)),
         )
 
     def trace(self) -> Trace:
@@ -194,11 +204,11 @@ class Stepping:
         """The program of a function of leaves."""
         names = numbered("carry", len(self.start)) + numbered(frame_name(self.step), self.count)
         frames = map(Example, self.frames)
-        return trace(one_step, *self.start, *frames, names=[*names, *self.masks])
+        return trace(one_step, *self.carries, *frames, names=[*names, *self.masks])
 
     def check_carry(self, program: Program) -> None:
         """Refuse a program that does not give a carry like the one that it takes."""
-        for old, new in zip(self.start, program.outputs[0], strict=True):
+        for old, new in zip(self.carries, program.outputs[0], strict=True):
             if not isinstance(new, Sym):
                 raise UnsupportedError("a part of the new carry is a constant")
             if (old.shape, old.dtype) != (new.shape, new.dtype):
@@ -264,12 +274,13 @@ def numbered(name: str, count: int) -> list[str]:
 
 
 class Example:
-    """The shape and dtype of one frame of a sequence."""
+    """The shape and dtype of what the first axis of something is the sequence of."""
 
     def __init__(self, sequence: Any) -> None:
         self.shape, self.dtype = sequence.shape[1:], sequence.dtype
 
 
-def as_tensor(x: Any) -> Any:
-    """A leaf of the initial carry, as something that a program can capture."""
-    return x if isinstance(x, Carrier) else Tensor(x)
+def as_tensor(x: Any, stacked: bool) -> Any:
+    """A leaf of the initial carry as the step sees it, and as a program can capture it."""
+    x = x if isinstance(x, Carrier) else Tensor(x)
+    return x.reshape(x.shape[1:]) if stacked else x

@@ -1,24 +1,29 @@
 r"""What stays the same over time: made ready before a loop, and its cotangents carried on after it.
 
 A loop multiplies by matrices that are made of a cell's weights: transposed, put side by side, and a
-bias below them. All that is said by lines of the program. Here they run on arrays, outside of any
-graph, and their rules carry the loop's cotangents back to the weights.
+bias below them. All that is said by lines of the program. Those that compute run here on arrays,
+outside of any graph, and their rules carry the loop's cotangents back to the weights.
 
-A matrix that is put together from others is a `Joined`: a list of parts. Only its panels are ever
-written.
+Those that only put matrices together, turn or cut them never run. A matrix that they make is a
+`Patchwork`, which says once what of which value lies where. Only its panels are ever written, and
+its gradient is handed back patch by patch.
 
     >>> import numpy as np
+    >>> from tinygrad_rnn.compiler.tracing import trace
+    >>> from tinygrad_rnn.ops import concatenate
     >>> W, U = np.ones((2, 3)), np.zeros((2, 1))
-    >>> both = Joined.along(1, [W, U])
-    >>> both.shape, both.T.shape, both[:, 2:4].shape
-    ((2, 4), (4, 2), (2, 2))
-    >>> np.asarray(both[:, 2:4])
-    array([[1., 0.],
-           [1., 0.]])
+    >>> program = trace(lambda w, u: concatenate(w, u, axis=1)[:, 2:].T, W, U)
+    >>> both = patchworks(program.lines)[program.outputs]
+    >>> [(patch.row, patch.column, patch.turned) for patch in both.patches]
+    [(0, 0, True), (1, 0, True)]
+    >>> values = dict(zip(program.inputs, (W, U), strict=True))
+    >>> [part.tolist() for _, _, part in both.parts(values)]
+    [[[1.0, 1.0]], [[0.0, 0.0]]]
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+import functools
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,159 +34,217 @@ from tinygrad_rnn.ops import concatenate, getitem, permute
 
 Array = NDArray[Any]
 Values = dict[Sym, Any]
+Cut = tuple[slice, slice]
 
 
-class Joined:
-    """A matrix as parts, each with its first row and column.
+class Patch(NamedTuple):
+    """A rectangle of a matrix.
+
+    Attributes:
+        row: its first row there,
+        column: and its first column.
+        of: the value that it shows,
+        cut: which rows and columns of it,
+        turned: and whether transposed.
+    """
+
+    row: int
+    column: int
+    of: Sym
+    cut: Cut
+    turned: bool
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """How many rows and columns it has."""
+        height, width = (i.stop - i.start for i in self.cut)
+        return (width, height) if self.turned else (height, width)
+
+    @property
+    def whole(self) -> bool:
+        """Whether it shows all of the value."""
+        return tuple(i.stop - i.start for i in self.cut) == self.of.shape
+
+    def within(self, top: int, bottom: int, left: int, right: int) -> "Patch":
+        """What of it lies in some rows and columns of the matrix, placed as these are."""
+        rows = slice(max(top - self.row, 0), min(bottom - self.row, self.shape[0]))
+        columns = slice(max(left - self.column, 0), min(right - self.column, self.shape[1]))
+        asked = (columns, rows) if self.turned else (rows, columns)
+        cut = [
+            slice(mine.start + i.start, mine.start + max(i.start, i.stop))
+            for mine, i in zip(self.cut, asked, strict=True)
+        ]
+        place = max(self.row - top, 0), max(self.column - left, 0)
+        return Patch(*place, self.of, (cut[0], cut[1]), self.turned)
+
+
+class Patchwork:
+    """A matrix as patches.
 
     Attributes:
         shape: of the whole.
-        parts: cover it.
+        patches: cover it.
     """
 
-    def __init__(self, shape: tuple[int, int], parts: Sequence[tuple[int, int, Array]]) -> None:
-        self.shape, self.ndim, self.parts = shape, 2, parts
-        self.dtype = parts[0][2].dtype
+    def __init__(self, shape: tuple[int, int], patches: Sequence[Patch]) -> None:
+        self.shape = shape
+        self.patches = [patch for patch in patches if 0 not in patch.shape]
+        self.given = [
+            (*patch[:3], None if patch.whole else patch.cut, patch.turned) for patch in self.patches
+        ]
 
     @classmethod
-    def along(cls, axis: int, matrices: Sequence[Any]) -> "Joined":
+    def of(cls, x: Sym) -> "Patchwork":
+        """A matrix that is one patch."""
+        cut = slice(0, x.shape[0]), slice(0, x.shape[1])
+        return cls((x.shape[0], x.shape[1]), [Patch(0, 0, x, cut, turned=False)])
+
+    @classmethod
+    def along(cls, axis: int, matrices: Sequence["Patchwork"]) -> "Patchwork":
         """Matrices below each other, along axis 0, or side by side."""
-        parts, start = [], 0
+        patches, start = [], 0
         for matrix in matrices:
-            for row, column, part in parts_of(matrix):
-                place = (row + start, column) if axis == 0 else (row, column + start)
-                parts.append((*place, part))
+            down, right = (start, 0) if axis == 0 else (0, start)
+            for patch in matrix.patches:
+                patches.append(patch._replace(row=patch.row + down, column=patch.column + right))
             start += matrix.shape[axis]
         across = matrices[0].shape[1 - axis]
-        return cls((start, across) if axis == 0 else (across, start), parts)
+        return cls((start, across) if axis == 0 else (across, start), patches)
 
-    @property
-    def T(self) -> "Joined":  # noqa: N802 - as of arrays
+    @functools.cached_property
+    def T(self) -> "Patchwork":  # noqa: N802 - as of arrays
         """The transpose."""
-        return Joined(self.shape[::-1], [(c, r, part.T) for r, c, part in self.parts])
+        turned = [Patch(p.column, p.row, p.of, p.cut, not p.turned) for p in self.patches]
+        return Patchwork(self.shape[::-1], turned)
 
-    def __getitem__(self, index: tuple[slice, slice]) -> "Joined":
+    def __getitem__(self, index: Sequence[slice]) -> "Patchwork":
         """Some neighbouring rows and columns."""
         (top, bottom, _), (left, right, _) = (
             i.indices(n) for i, n in zip(index, self.shape, strict=True)
         )
-        parts = []
-        for r, c, part in self.parts:
-            rows = slice(max(top - r, 0), max(bottom - r, 0))
-            columns = slice(max(left - c, 0), max(right - c, 0))
-            if part[rows, columns].size:
-                parts.append((max(r - top, 0), max(c - left, 0), part[rows, columns]))
-        return Joined((bottom - top, right - left), parts)
+        patches = [patch.within(top, bottom, left, right) for patch in self.patches]
+        return Patchwork((max(bottom - top, 0), max(right - left, 0)), patches)
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
-        """The whole."""
-        whole = np.empty(self.shape, self.dtype)
-        for r, c, part in self.parts:
-            whole[r : r + part.shape[0], c : c + part.shape[1]] = part
-        return whole if dtype is None else whole.astype(dtype)
+    def parts(self, values: Mapping[Sym, Any]) -> list[tuple[int, int, Array]]:
+        """The patches as arrays, each with its first row and column."""
+        found = []
+        for row, column, of, cut, turned in self.given:
+            x = np.asarray(values[of])  # refuses what was overwritten since
+            x = x if cut is None else x[cut]
+            found.append((row, column, x.T if turned else x))
+        return found
+
+    def hand_back(self, g: Array, found: Values, wanted: Collection[Sym]) -> None:
+        """Add its cotangent to what there is for the values that its patches show.
+
+        Args:
+            g: its cotangent.
+            found: cotangents of values, added to.
+            wanted: the values that want one.
+        """
+        for patch in self.patches:
+            if patch.of in wanted:
+                height, width = patch.shape
+                part = g[patch.row : patch.row + height, patch.column : patch.column + width]
+                part = part.T if patch.turned else part
+                if not patch.whole:
+                    part, small = np.zeros(patch.of.shape, g.dtype), part
+                    part[patch.cut] = small
+                add(found, patch.of, part)
 
 
-def parts_of(matrix: Any) -> Sequence[tuple[int, int, Array]]:
-    """The parts of a matrix; one that is not joined is its only part."""
-    return matrix.parts if isinstance(matrix, Joined) else [(0, 0, np.asarray(matrix))]
+def patchworks(lines: Sequence[Line]) -> dict[Sym, Patchwork]:
+    """What lines make that only put matrices together, turn or cut them."""
+    known: dict[Sym, Patchwork] = {}
+
+    def patchwork(x: Sym) -> Patchwork:
+        return known.get(x) or Patchwork.of(x)
+
+    for line in lines:
+        operands, params = line.operands, line.params
+        if not all(isinstance(x, Sym) and x.ndim == 2 for x in (*operands, *line.targets)):
+            continue
+        if line.op is concatenate:
+            axis = params["axis"] % 2
+            known[line.targets[0]] = Patchwork.along(axis, [patchwork(x) for x in operands])
+        elif line.op is permute and tuple(a % 2 for a in params["axes"]) == (1, 0):
+            known[line.targets[0]] = patchwork(operands[0]).T
+        elif line.op is getitem:
+            index = params["index"]
+            index = index if isinstance(index, tuple) else (index,)
+            if all(isinstance(i, slice) and i.step in (None, 1) for i in index):
+                index += (slice(None),) * (2 - len(index))
+                known[line.targets[0]] = patchwork(operands[0])[index]
+    return known
 
 
 class Ready:
-    """A line that reads nothing but what stays the same.
-
-    Attributes:
-        line: the line.
-        joins: whether it puts matrices side by side or below each other,
-        axis: and along which axis.
-        turns: whether it transposes a matrix.
-    """
-
-    __slots__ = ("axis", "joins", "line", "turns")
-
-    def __init__(self, line: Line) -> None:
-        self.line, params = line, line.params
-        matrices = all(isinstance(x, Sym) and x.ndim == 2 for x in line.operands)
-        self.joins = line.op is concatenate and matrices
-        self.turns = line.op is permute and tuple(a % 2 for a in params["axes"]) == (1, 0)
-        self.axis = params["axis"] % 2 if self.joins else 0
-
-    def made(self, operands: Sequence[Any]) -> Any:
-        """What it makes of operands, among which matrices may be joined."""
-        if self.turns:
-            return operands[0].T
-        if self.joins:
-            return Joined.along(self.axis, operands)
-        line, first = self.line, operands[0]
-        if line.op is getitem and isinstance(first, Joined):
-            index = line.params["index"]
-            index = index if isinstance(index, tuple) else (index,)
-            index += (slice(None),) * (2 - len(index))
-            if all(isinstance(i, slice) and i.step in (None, 1) for i in index):
-                return first[index]
-        return line.op.forward(*map(whole, operands), **line.params)
-
-    def taken_apart(self, gs: Sequence[Any], values: Mapping[Sym, Any]) -> Iterator[Any]:
-        """The cotangents of its operands from those of its targets; None for zeros."""
-        line = self.line
-        if self.turns:
-            yield gs[0].T
-        elif self.joins:
-            start = 0
-            for x in line.operands:
-                stop = start + x.shape[self.axis]
-                yield gs[0][start:stop] if self.axis == 0 else gs[0][:, start:stop]
-                start = stop
-        else:
-            operands = [whole(values[x]) if isinstance(x, Sym) else x for x in line.operands]
-            ys = [whole(values[y]) for y in line.targets]
-            g, y = gs[0], ys[0]
-            if line.op.bundles:
-                y = tuple(ys)
-                g = tuple(np.zeros_like(y) if g is None else g for g, y in zip(gs, ys, strict=True))
-            for i, x in enumerate(line.operands):
-                rule = line.op.rule(i) if isinstance(x, Sym) else None
-                gx = rule(g, y, *operands, **line.params) if rule else None
-                yield gx if gx is None else settled(gx, x.shape, x.dtype, line.op, i)
-
-
-def make_ready(lines: Sequence[Ready], values: Values) -> None:
-    """Run lines on arrays, and add what they give to the values.
-
-    Matrices are joined lazily, and stay so when they are transposed or cut.
-    """
-    for ready in lines:
-        line = ready.line
-        y = ready.made([values[x] if type(x) is Sym else x for x in line.operands])
-        if line.op.bundles:
-            values.update(zip(line.targets, y, strict=True))
-        else:
-            values[line.targets[0]] = y
-
-
-def whole(x: Any) -> Any:
-    """An operand as ops take it."""
-    return np.asarray(x) if isinstance(x, Joined) else x
-
-
-def pull_back(
-    lines: Sequence[Ready], values: Mapping[Sym, Any], found: Values, wanted: set[Sym]
-) -> None:
-    """Carry cotangents back through the lines.
+    """What loops are given that is made of what stays the same.
 
     Args:
-        lines: that `make_ready` has run.
-        values: that it had then.
-        found: cotangents of values; gets those of what the lines were made of.
-        wanted: the values that want one.
+        lines: that make it.
+        matrices: values that loops multiply by,
+        others: and values that they read as they are.
+
+    Attributes:
+        lines: as given.
+        computed: those of them that run.
+        matrices: as patches.
     """
-    for ready in reversed(lines):
-        gs = [found.pop(y, None) for y in ready.line.targets]
-        if all(g is None for g in gs):
-            continue
-        parts = ready.taken_apart(gs, values)
-        for x, g in zip(ready.line.operands, parts, strict=True):
-            if g is not None and isinstance(x, Sym) and x in wanted:
-                add(found, x, g)
+
+    def __init__(
+        self, lines: Sequence[Line], matrices: Collection[Sym], others: Collection[Sym]
+    ) -> None:
+        self.lines, known = lines, patchworks(lines)
+        self.matrices = {x: known.get(x) or Patchwork.of(x) for x in matrices}
+        needed = {*others, *(p.of for x in self.matrices.values() for p in x.patches)}
+        computed = []
+        for line in reversed(lines):
+            if needed.intersection(line.targets):
+                computed.append(line)
+                needed.update(x for x in line.operands if isinstance(x, Sym))
+        self.computed = computed[::-1]
+
+    def compute(self, values: Values) -> None:
+        """Run lines on arrays, and add what they give to the values."""
+        for line in self.computed:
+            operands = [values[x] if isinstance(x, Sym) else x for x in line.operands]
+            y = line.op.forward(*operands, **line.params)
+            if line.op.bundles:
+                values.update(zip(line.targets, y, strict=True))
+            else:
+                values[line.targets[0]] = y
+
+    def pull_back(self, values: Mapping[Sym, Any], found: Values, wanted: Collection[Sym]) -> None:
+        """Carry cotangents back through the lines.
+
+        Args:
+            values: that there were when the lines had run.
+            found: cotangents of values; gets those of what the lines were made of.
+            wanted: the values that want one.
+        """
+        for x in [x for x in found if x in self.matrices]:
+            self.matrices[x].hand_back(found.pop(x), found, wanted)
+        for line in reversed(self.computed):
+            gs = [found.pop(y, None) for y in line.targets]
+            if any(g is not None for g in gs):
+                operands = [values[x] if isinstance(x, Sym) else x for x in line.operands]
+                ys = [values[y] for y in line.targets]
+                for x, g in zip(line.operands, cotangents(line, gs, ys, operands), strict=True):
+                    if g is not None and x in wanted:
+                        add(found, x, g)
+
+
+def cotangents(line: Line, gs: Sequence[Any], ys: Sequence[Any], operands: Sequence[Any]) -> Any:
+    """The cotangents of a line's operands from those of its targets; None for what has none."""
+    g, y = gs[0], ys[0]
+    if line.op.bundles:
+        y = tuple(ys)
+        g = tuple(np.zeros_like(y) if g is None else g for g, y in zip(gs, ys, strict=True))
+    for i, x in enumerate(line.operands):
+        rule = line.op.rule(i) if isinstance(x, Sym) else None
+        gx = rule(g, y, *operands, **line.params) if rule else None
+        yield gx if gx is None else settled(gx, x.shape, x.dtype, line.op, i)
 
 
 def add(found: Values, x: Sym, g: Any) -> None:

@@ -134,6 +134,7 @@ class Cell(Module):
         lengths: Any = None,
         reset: Any = None,
         reverse: bool = False,
+        stacked: bool = False,
     ) -> Scan:
         """What `run` runs, for those who run several at a time.
 
@@ -144,11 +145,12 @@ class Cell(Module):
             reset: (T, B) booleans, true where a new document begins. In reverse, a document is
                 entered at its last step, which is where its successor's mark comes next.
             reverse: whether to go from the last step to the first.
+            stacked: whether the carry has a first axis of length 1, as states of a layer have.
         """
         if reverse and reset is not None:
             reset = np.concatenate([reset[1:], np.zeros_like(reset[:1])])
         xs = x, self.noise(*x.shape[:-1])
-        return Scan(recurred, carry, xs, lengths, reset, reverse, projected, self)
+        return Scan(recurred, carry, xs, lengths, reset, reverse, projected, self, stacked)
 
     def forward(self, input: Any, hx: Carry = None) -> Carry:
         """One step from `hx`, or from the initial carry; returns the new carry.

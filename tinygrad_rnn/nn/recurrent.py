@@ -207,11 +207,13 @@ class RNNBase(Module):
         owner, batch = type(self).__name__, x.shape[1:2] if batched else ()
         check_lengths(owner, lengths, x.shape[0], batch)
         reset = check_reset(owner, reset, x.shape[0], batch, self.batch_first)
-        todo = zip(cells, self.starts(hx, cells[0], x.shape[1], batched), strict=True)
+        starts = self.starts(hx, cells[0], x.shape[1], batched)
+        stacked = leaves(starts[0])[0].ndim == x.ndim
+        options = {"lengths": lengths, "reset": reset, "stacked": stacked}
+        todo = zip(cells, starts, strict=True)
         ends = []
         for layer in range(self.num_layers):
             x = self.dropout(x) if layer and self.dropout is not None else x
-            options = {"lengths": lengths, "reset": reset}
             found = scans(
                 [
                     cell.scan(start, x, reverse=reverse, **options)
@@ -222,7 +224,7 @@ class RNNBase(Module):
             ends += [carry for carry, _ in found]
             outputs = [y for _, y in found]
             x = concatenate(outputs, axis=-1) if self.bidirectional else outputs[0]
-        final = mapped(piled, *ends)
+        final = ends[0] if stacked else mapped(piled, *ends)
         if not batched:
             return x[:, 0], mapped(lambda s: s[:, 0], final)
         return x.transpose(0, 1) if self.batch_first else x, final
@@ -242,7 +244,7 @@ class RNNBase(Module):
         return x.transpose(0, 1) if self.batch_first else x, True
 
     def starts(self, hx: Carry, cell: AffineCell, B: int, batched: bool) -> list[Carry]:
-        """The initial carry of each layer and direction.
+        """The initial carry of each layer and direction; of a single one, stacked as it came.
 
         Raises:
             ShapeError: if `hx` has another structure or shape than the layer's states.
@@ -264,7 +266,7 @@ class RNNBase(Module):
         for s in leaves(states):
             check_dtype(type(self).__name__, s, cell.weight_hh, "hx")
         if batched and places == 1:
-            return [mapped(lambda s: s.reshape(s.shape[1:]), states)]
+            return [states]
         return [
             mapped(lambda s, k=k: s[k] if batched else s[k : k + 1], states) for k in range(places)
         ]
