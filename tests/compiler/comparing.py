@@ -3,15 +3,19 @@
 >>> equal_to_eager(lambda h, x: ((h + x).tanh(), h), np.zeros((2, 3)), np.ones((4, 2, 3)))
 """
 
+import ast
+import functools
 import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from types import ModuleType
 from typing import Any
 from unittest import mock
 
 import numpy as np
 
 import tinygrad_rnn as tg
+from tinygrad_rnn.compiler import loading
 from tinygrad_rnn.compiler.running import LOOP
 from tinygrad_rnn.engine.nesting import leaves, mapped
 
@@ -31,7 +35,8 @@ class Loops:
 def compiled(backend: str = "numpy") -> Iterator[Loops]:
     """Compile every scan, and count the loops that run.
 
-    They are plain Python unless another backend is asked for: that takes milliseconds.
+    They are plain Python unless another backend is asked for: that takes milliseconds. Then they
+    also look whether what they write overlaps with anything, as machine code takes it not to.
     """
     loops, forward = Loops(), LOOP.forward
 
@@ -39,8 +44,40 @@ def compiled(backend: str = "numpy") -> Iterator[Loops]:
         loops.count += 1
         return forward(*inputs, **params)
 
-    with tg.backend(backend), tg.compiled(), mock.patch.object(LOOP, "forward", counted):
+    with ExitStack() as until_then:
+        until_then.enter_context(tg.backend(backend))
+        until_then.enter_context(tg.compiled())
+        until_then.enter_context(mock.patch.object(LOOP, "forward", counted))
+        if backend == "numpy":
+            until_then.enter_context(mock.patch.object(loading, "loaded", looking_for_overlaps))
         yield loops
+
+
+@functools.cache
+def looking_for_overlaps(source: str) -> ModuleType:
+    """The module of a source, in which loops over features look at what they are given."""
+    module = ModuleType("loops")
+    exec(source, vars(module))
+    for f in ast.parse(source).body:
+        if isinstance(f, ast.FunctionDef) and f.name not in ("forward", "backward"):
+            setattr(module, f.name, refusing_overlaps(getattr(module, f.name), f))
+    return module
+
+
+def refusing_overlaps(loop: Callable[..., None], tree: ast.FunctionDef) -> Callable[..., None]:
+    """A loop that raises if what it writes overlaps with anything else that it is given."""
+    stores = [n for n in ast.walk(tree) if isinstance(n, ast.Subscript)]
+    written = {ast.unparse(n.value) for n in stores if isinstance(n.ctx, ast.Store)}
+    names = [argument.arg for argument in tree.args.args]
+
+    def looking(*arguments: Any) -> None:
+        given = {k: x for k, x in zip(names, arguments, strict=True) if isinstance(x, np.ndarray)}
+        for name in written:
+            for other, x in given.items():
+                assert other == name or not np.may_share_memory(given[name], x), (name, other)
+        loop(*arguments)
+
+    return looking
 
 
 def equal_to_eager(

@@ -16,6 +16,7 @@ from tests.compiler.comparing import (
     equal_to_eager,
     falls_back_to_eager,
     gradients,
+    looking_for_overlaps,
     weighted_squares,
 )
 from tests.compiler.random_cells import COMBINING, ELEMENTWISE, MOVING, REDUCING
@@ -826,3 +827,12 @@ def test_a_small_table_is_multiplied_before_the_loop(rows, products):
         _, expected = tg.scan(step, start, us)
     np.testing.assert_allclose(hs.data, expected.data, rtol=1e-12)
     assert source.split("\ndef forward(")[1].count("product(") == products
+
+
+def test_a_loop_that_writes_to_what_it_reads_is_noticed():
+    source = "def forward_1(x, y):\n    y[:] = x\ndef forward(x):\n    forward_1(x[1:], x[:-1])\n"
+    loops = looking_for_overlaps(source)
+    x = np.arange(3.0)
+    loops.forward_1(x[:1], x[1:2])
+    with pytest.raises(AssertionError, match="'y', 'x'"):
+        loops.forward(x)

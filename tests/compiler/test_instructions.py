@@ -10,7 +10,7 @@ import pytest
 import tinygrad_rnn as tg
 from tinygrad_rnn import nn
 from tinygrad_rnn.compiler.loading import loaded
-from tinygrad_rnn.kernels.compiling import jit
+from tinygrad_rnn.kernels.compiling import inner
 from tinygrad_rnn.kernels.tiles import features_here
 
 pytest.importorskip("numba")
@@ -44,8 +44,9 @@ def instructions(loop):
 
     array = types.Array(types.float32, 1, "C")
     names = inspect.signature(loop).parameters
-    kinds = types.void(*(types.int64 if name == "b" else array for name in names))
-    (assembly,) = jit(loop, signature=kinds, keep=False).inspect_asm().values()
+    compiled = inner(loop)
+    compiled.compile(tuple(types.int64 if name == "b" else array for name in names))
+    (assembly,) = compiled.inspect_asm().values()
     return [found[0] for found in ARITHMETIC.finditer(assembly)]
 
 

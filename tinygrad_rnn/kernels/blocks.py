@@ -51,12 +51,16 @@ def _sum_rows(x: Array, y: Array, outer: int) -> None:
     wide = y.size // outer
     n = x.size // y.size
     for o in range(outer):
-        total = y[o * wide : (o + 1) * wide]
+        group, total = x[o * n * wide : (o + 1) * n * wide], y[o * wide : (o + 1) * wide]
         total[:] = 0
-        for m in range(n):
-            row = x[(o * n + m) * wide : (o * n + m + 1) * wide]
+        for m in range(0, n - n % 4, 4):  # four rows at once: each sum waits for the one before
+            rows = group[m * wide : (m + 4) * wide]
             for j in range(wide):
-                total[j] += row[j]
+                two, more = rows[j] + rows[wide + j], rows[2 * wide + j] + rows[3 * wide + j]
+                total[j] += two + more
+        for m in range(n - n % 4, n):
+            for j in range(wide):
+                total[j] += group[m * wide + j]
 
 
 def max_rows(x: Array, y: Array, outer: int) -> None:

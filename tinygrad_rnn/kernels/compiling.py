@@ -177,11 +177,31 @@ def object_code(loop: Callable[..., None], *arguments: Any) -> ObjectCode:
 
 
 def inner(loop: F) -> F:
-    """A loop that only loops call which `object_code` compiles."""
+    """A loop that only loops call which `object_code` compiles.
+
+    What it writes must not overlap with anything else that it is given.
+    """
     import numba
 
-    compiled: F = numba.njit(**BARE)(loop)
+    _tell_numba_what_loops_may_call()
+    compiled: F = numba.njit(pipeline_class=without_overlaps(), **BARE)(loop)
     return compiled
+
+
+@functools.cache
+def without_overlaps() -> Any:
+    """A compiler that takes it that arrays do not overlap.
+
+    It need not look whether they do, which would take longer than many a row of numbers.
+    """
+    from numba.core.compiler import Compiler
+
+    class WithoutOverlaps(Compiler):
+        def define_pipelines(self) -> Any:
+            self.state.flags.noalias = True
+            return super().define_pipelines()  # type: ignore[no-untyped-call]
+
+    return WithoutOverlaps
 
 
 def _kept(compile_one: Callable[..., Any], loop: Callable[..., Any], keep: bool) -> Any:
