@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_rnn import nn
-from tinygrad_rnn.compiler import eager, scan
+from tinygrad_rnn.compiler import Scan, eager, scans
 from tinygrad_rnn.engine import Tensor, no_grad, tensor
 from tinygrad_rnn.ops import cumsum, exp, linear_cross_entropy, max, where
 
@@ -152,17 +152,13 @@ class LanguageModel(nn.Module):
         self, prompt: list[int], length: int, draw: "Draw", rng: np.random.Generator, chunk: int
     ) -> Iterator[int]:
         """The tokens of `write`, a loop's worth at a time."""
-
-        def step(carry: Any, u: Any) -> tuple[Any, Any]:
-            state, logits = self.advance(*carry)
-            token, total = draw(logits, u)
-            return (state, token), (token, total)
-
+        writer = Writer(self, draw)
         carry = self.read(prompt[:-1]), tensor(prompt[-1:])
         for start in range(0, length, chunk):
             u = rng.random((min(chunk, length - start), 1, 1))
             with no_grad():
-                carry, (tokens, totals) = scan(step, carry, np.minimum(u, BELOW_1))
+                one = Scan(Writer.step, carry, np.minimum(u, BELOW_1), owner=writer)
+                ((carry, (tokens, totals)),) = scans([one])
             if not np.isfinite(totals.data).all():
                 raise ValueError(
                     "logits hold NaN or +inf; expected finite ones. A model that diverged in "
@@ -178,10 +174,10 @@ class LanguageModel(nn.Module):
     def read(self, tokens: Sequence[int]) -> Any:
         """The carry of `advance`, of one sequence, after some tokens."""
         cell = self.stack()
-        with no_grad():
-            carry, _ = cell.run(
-                cell.initial(1), self.embedding(np.array(tokens, np.int64)[:, None])
-            )
+        carry = cell.initial(1)
+        if tokens:
+            with no_grad():
+                carry, _ = cell.run(carry, self.embedding(np.array(tokens, np.int64)[:, None]))
         return carry
 
     def advance(self, carry: Any, tokens: Any) -> tuple[Any, Any]:
@@ -222,7 +218,7 @@ class LanguageModel(nn.Module):
 BELOW_1 = 1 - 2.0**-52  # a product with this is less than the other factor, however it is rounded
 
 
-class Draw:
+class Draw(nn.Module):
     """How `LanguageModel.write` draws: on logits and a uniform number, in ops, for a compiled loop.
 
     Settings are values that the loop reads, so that one loop serves for all of them.
@@ -258,7 +254,7 @@ class Draw:
         self.p = tensor(np.float64(2 if top_p is None else top_p))
         self.earlier = tensor(np.tri(size, k=-1).T[None]) if self.filtered else None
 
-    def __call__(self, logits: Any, u: Any) -> tuple[Any, Any]:
+    def forward(self, logits: Any, u: Any) -> tuple[Any, Any]:
         """Ids (B,) for logits (B, V) and uniform numbers (B, 1), and a sum that is finite.
 
         It is not if the logits hold NaN or plus infinity.
@@ -284,3 +280,16 @@ class Draw:
         weights = where(ahead.sum(axis=1) < self.k, weights, 0.0)
         before = (ahead * weights.reshape(B, V, 1)).sum(axis=1)
         return where(before < self.p * weights.sum(axis=-1, keepdims=True), weights, 0.0)
+
+
+class Writer(nn.Module):
+    """A model and how it draws, so that a loop is traced once for all texts that it writes."""
+
+    def __init__(self, model: LanguageModel, draw: Draw) -> None:
+        self.model, self.draw = model, draw
+
+    def step(self, carry: Any, u: Any) -> tuple[Any, Any]:
+        """A token from the one before, and the sum that tells whether the logits are finite."""
+        state, logits = self.model.advance(*carry)
+        token, total = self.draw(logits, u)
+        return (state, token), (token, total)
