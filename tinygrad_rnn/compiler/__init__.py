@@ -13,9 +13,12 @@
 `differentiating`  the backward lines of a program, by the ops' own rules
 `lowering`       what a line does to each sequence of a batch
 `scheduling`     in which order, and what is kept in memory
-`planning`       all of that, put together
 `naming`         what the author of a step called its values
-`emitting`       the loops as source
+`fusing`         chains of elementwise lines, as source of one loop each
+`emitting`       a loop over time, as source
+`writing`        both loops of a step, and where what they keep is kept
+`plans`          what a plan says
+`planning`       all of that, put together
 `loading`        the source on disk, imported and compiled
 `running`        the loops over slices of the batch, on threads
 `slicing`        the arrays that they take

@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 
 from tinygrad_rnn.compiler.emitting import Place
-from tinygrad_rnn.compiler.planning import Plan, Weight
+from tinygrad_rnn.compiler.plans import Plan, Weight
 from tinygrad_rnn.compiler.slicing import Slice, shares
 from tinygrad_rnn.compiler.tracing import Sym
 from tinygrad_rnn.compiler.weights import Array, Values, add

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.compiler.lowering import Map, Product, UnsupportedError
-from tinygrad_rnn.compiler.planning import Plan
+from tinygrad_rnn.compiler.plans import Plan
 from tinygrad_rnn.compiler.tracing import Program
 from tinygrad_rnn.compiler.ways import listener, way
 from tinygrad_rnn.engine.modes import setting

@@ -1,18 +1,87 @@
-"""Run a line of a step for all steps at once, where it does not depend on the state.
+"""What leaves the loop: lines that do not depend on the state, run for all steps at once.
 
 A frame, shape (…), becomes a sequence (T, …). Most ops take one more axis as they are, or with
 a parameter moved by one; `lift` knows which, and runs the op on tensors, so that gradients come
-by themselves.
+by themselves. Which lines pay is what `hoisted` decides.
 """
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tinygrad_rnn.compiler.tracing import Line, Sym
-from tinygrad_rnn.ops import broadcast_to, reshape
+from tinygrad_rnn.compiler.lowering import MOVES
+from tinygrad_rnn.compiler.simplifying import Kind, Kinds, kinds_of
+from tinygrad_rnn.compiler.tracing import Line, Program, Sym
+from tinygrad_rnn.ops import broadcast_to, matmul, reshape
 
 Lifted = Callable[..., Any]
 Frames = frozenset[Any]  # the operands that are frames
+
+SCALING = ("standardize", "softmax", "log_softmax")  # few passes over what a product has left near
+
+
+def hoisted(
+    program: Program, state: list[Sym], frames: list[Sym], batch: int | None, apart: bool
+) -> tuple[Kinds, dict[Line, Lifted]]:
+    """The kinds of all values, and for lines that are to run for all steps at once, how.
+
+    Products leave the loop, and what leads to them. What a loop does as well without another
+    sequence in memory, elementwise lines and moves, stays in it.
+    """
+    kinds = kinds_of(program, state, frames)
+    stays = staying(program, kinds, batch, apart)
+    lifts: dict[Line, Lifted] = {}
+    for line in program.lines:
+        of = [kinds[x] for x in line.operands if isinstance(x, Sym)]
+        kind = max(of, default=Kind.FIXED)
+        if kind is Kind.FRAME:
+            over_time = frozenset(
+                x for x in line.operands if isinstance(x, Sym) and kinds[x] is Kind.FRAME
+            )
+            lifted = None if line in stays else lift(line, over_time)
+            if lifted is None:
+                kind = Kind.STATE
+            else:
+                lifts[line] = lifted
+        kinds.update(dict.fromkeys(line.targets, kind))
+    return kinds, lifts
+
+
+def staying(program: Program, kinds: Kinds, batch: int | None, apart: bool) -> set[Line]:
+    """Lines of frames that only the loop needs, and does as well."""
+    stays: set[Line] = set()
+    outside: set[Sym] = set()
+    for line in reversed(program.lines):
+        if kinds[line.targets[0]] is not Kind.FRAME:
+            continue
+        simple = line.op.kernel is not None or line.op.name in MOVES or scales(line, batch)
+        simple = simple or (not apart and weighs(line, kinds))
+        values = [x for x in line.operands if isinstance(x, Sym) and kinds[x] is Kind.FRAME]
+        fits = batch is None or all(
+            x.shape[:1] == (batch,) and (line.op.kernel is None or x.ndim == line.targets[0].ndim)
+            for x in (*values, *line.targets)
+        )
+        if simple and fits and not outside.intersection(line.targets):
+            stays.add(line)
+        else:
+            outside.update(values)
+    return stays
+
+
+def weighs(line: Line, kinds: Kinds) -> bool:
+    """Whether a line is a product with a fixed matrix."""
+    if line.op is not matmul:
+        return False
+    w = line.operands[1]
+    return kinds[w] is Kind.FIXED and w.ndim == 2
+
+
+def scales(line: Line, batch: int | None) -> bool:
+    """Whether a line brings the features of each sequence to one scale."""
+    if line.op.name not in SCALING or batch is None:
+        return False
+    (y,), axis = line.targets, line.params["axis"]
+    axes = axis if isinstance(axis, tuple) else (axis,)
+    return all(isinstance(a, int) and a % y.ndim > 0 for a in axes)
 
 
 def lift(line: Line, frames: Frames) -> Lifted | None:

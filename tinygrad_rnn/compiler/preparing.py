@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from tinygrad_rnn.compiler.lowering import UnsupportedError
-from tinygrad_rnn.compiler.planning import Plan, planned
+from tinygrad_rnn.compiler.planning import planned
+from tinygrad_rnn.compiler.plans import Plan
 from tinygrad_rnn.compiler.running import Run
 from tinygrad_rnn.compiler.stepping import Stepping, Trace, program_key
 from tinygrad_rnn.compiler.tracing import Question, Sym

@@ -18,7 +18,7 @@ import numpy as np
 from tinygrad_rnn.compiler.collecting import add_carries, add_sums, products_of
 from tinygrad_rnn.compiler.emitting import Array as Slot
 from tinygrad_rnn.compiler.loading import Loop, Task, loop_of
-from tinygrad_rnn.compiler.planning import Plan
+from tinygrad_rnn.compiler.plans import Plan
 from tinygrad_rnn.compiler.slicing import (
     Slice,
     arrays_of,

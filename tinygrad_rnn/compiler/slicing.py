@@ -12,7 +12,7 @@ import numpy as np
 from tinygrad_rnn.compiler.emitting import Array as Slot
 from tinygrad_rnn.compiler.emitting import Place
 from tinygrad_rnn.compiler.loading import CHANGING
-from tinygrad_rnn.compiler.planning import Plan
+from tinygrad_rnn.compiler.plans import Plan
 from tinygrad_rnn.compiler.tracing import Sym
 from tinygrad_rnn.compiler.weights import Array, Patchwork, Values
 from tinygrad_rnn.engine import Carrier

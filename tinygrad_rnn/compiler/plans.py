@@ -1,0 +1,98 @@
+"""What a plan says: how to run a step over a sequence."""
+
+import functools
+import itertools
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from tinygrad_rnn.compiler.differentiating import Cotangents
+from tinygrad_rnn.compiler.emitting import Array, Place
+from tinygrad_rnn.compiler.hoisting import Lifted
+from tinygrad_rnn.compiler.lowering import Lowering
+from tinygrad_rnn.compiler.simplifying import Kinds
+from tinygrad_rnn.compiler.tracing import Line, Program, Sym
+from tinygrad_rnn.compiler.weights import Ready
+
+Rows = tuple[int, int, Place]  # the first of them, how many, and where they are kept
+
+
+@dataclass(frozen=True)
+class Weight:
+    r"""A gradient that is one product after the loop, $\sum_t a_t^\top g_t$.
+
+    Attributes:
+        matrix: whose gradient it is,
+        left: whether the matrix stands left of `a`.
+        a: where the other factor is kept,
+        g: and where the rows of the product's cotangent are.
+        outer: how many products a step has,
+        inner: and how many columns for each sequence.
+    """
+
+    matrix: Sym
+    left: bool
+    a: Place
+    g: list[Rows]
+    outer: int
+    inner: int
+
+
+@dataclass
+class Plan:
+    """How to run a step over a sequence.
+
+    Attributes:
+        program: the step, both halves.
+        kinds: when its values are known.
+        batch: how many sequences; None where values have no batch.
+        carries: values of the carry,
+        carried: and where they are kept, before each step and after the last.
+        frames: what the loop reads at every step, sequences of it;
+        fixed: and what stays the same that it is given.
+        before: lines to run on tensors before the loop; those with a function, for all steps.
+        ready: what the loop reads that is made of what is fixed.
+        loop: lines of one step.
+        source: the module with the loops.
+        forward: the arrays that the forward loop takes,
+        backward: and the backward loop; None if no gradient is wanted.
+        weights: gradients of fixed matrices,
+        sums: of other fixed values: the value, and the array of its sum over all steps.
+        cotangents: of the carry, frames and outputs.
+        wanted: the values outside the loop that want gradients.
+        number: no other plan of this process has it.
+        loops: that have been compiled, by stage and backend.
+    """
+
+    program: Program
+    kinds: Kinds
+    batch: int | None
+    carries: list[Sym]
+    carried: list[Place]
+    frames: list[Sym]
+    fixed: list[Sym]
+    before: list[tuple[Line, Lifted | None]]
+    ready: Ready
+    loop: list[Line]
+    source: str
+    forward: list[Array]
+    backward: list[Array] | None
+    weights: list[Weight]
+    sums: list[tuple[Sym, Sym, Array]]
+    cotangents: Cotangents | None
+    wanted: set[Sym]
+    lowering: Lowering
+    number: int = field(default_factory=itertools.count().__next__)
+    loops: dict[tuple[str, str], Any] = field(default_factory=dict)
+
+    @functools.cached_property
+    def widest(self) -> int:
+        """Bytes of the largest block of a step, for one sequence."""
+        blocks = [slot for slot in self.forward if slot.role == "block"]
+        return max((slot.rows * np.dtype(slot.dtype).itemsize for slot in blocks), default=1)
+
+    @functools.cached_property
+    def rows(self) -> int:
+        """Numbers that a step of a sequence makes, about."""
+        return sum(slot.rows for slot in self.forward if slot.role not in ("panels", "table"))
