@@ -9,11 +9,11 @@ from tinygrad_rnn.kernels.projected import (
     Projected,
     by_blocks,
     by_slices,
-    product_of,
     projected_cross_entropy,
     suits_loops,
 )
 from tinygrad_rnn.kernels.resources import set_num_threads
+from tinygrad_rnn.kernels.scoring import product_of
 
 
 def problem(N, V, H, smoothing=0.0, dtype=np.float32, size=0.3):
