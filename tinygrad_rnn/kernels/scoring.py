@@ -6,8 +6,9 @@ In a slice each class is a row of a block, so that products are the packed ones 
     >>> x, w, b, ones = np.eye(2), np.zeros((3, 2)), np.zeros(3), np.ones(3)
     >>> scores, features, tops = np.empty(6), np.empty(4), np.empty((1, 2))
     >>> mass, losses = np.empty(2), np.empty(2)
-    >>> case = np.array([0, 2]), ones[:2], np.zeros(2), ones, 3
-    >>> score(x, pack(w), b, *case, scores, features, tops, mass, losses)
+    >>> panels = pack(w)
+    >>> case = np.array([0, 2]), ones[:2], np.zeros(2), ones, panels.shape[2]
+    >>> score(x, panels, b, *case, scores, features, tops, mass, losses)
     >>> losses
     array([1.09861229, 1.09861229])
 
