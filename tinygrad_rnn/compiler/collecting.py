@@ -1,6 +1,5 @@
 """Gradients that the backward loops leave behind, slice by slice, put together."""
 
-from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -9,6 +8,7 @@ import numpy as np
 from tinygrad_rnn.compiler.emitting import Place
 from tinygrad_rnn.compiler.plans import Plan, Weight
 from tinygrad_rnn.compiler.slicing import Slice, shares
+from tinygrad_rnn.compiler.tracing import Sym
 from tinygrad_rnn.compiler.weights import Array, Values, add
 from tinygrad_rnn.engine import Operation
 from tinygrad_rnn.engine.backward import settled
@@ -43,77 +43,36 @@ def add_sums(plan: Plan, parts: Sequence[Slice], found: Values, op: Operation) -
         add(found, x, settled(total, x.shape, x.dtype, op, 0))
 
 
-class Gradients:
-    """The gradients of fixed matrices, one product each for every slice.
+def products_of(
+    plan: Plan, parts: Sequence[Slice], T: int, work: int
+) -> tuple[Sequence[Callable[[], None]], list[tuple[Sym, Array]]]:
+    """The gradients of fixed matrices: one product each, rows of which are shared by threads.
 
     Args:
         plan: which they are.
+        parts: the slices, whose products add up.
         T: how many steps there are.
+        work: how many numbers the loops have made; from it follows how many threads pay.
 
-    Attributes:
-        sums: arrays for all of them, one lot for each thread that has been adding,
-        free: and those that no thread is adding to.
+    Returns:
+        What is to be done, and the gradients that are there when it is done.
     """
-
-    def __init__(self, plan: Plan, T: int) -> None:
-        self.plan, self.T = plan, T
-        self.add_one = accumulate if current_backend() == "numba" else add_gram
-        self.sums: list[list[Array]] = []
-        self.free: deque[list[Array]] = deque()
-
-    def zeros(self) -> list[Array]:
-        """One lot of arrays."""
-        lot = []
-        for weight in self.plan.weights:
-            shape = weight.matrix.shape if weight.left else weight.matrix.shape[::-1]
-            lot.append(take(shape, weight.matrix.dtype))
-            lot[-1][:] = 0
-        self.sums.append(lot)
-        return lot
-
-    def add_slice(self, part: Slice) -> None:
-        """Add all products of a slice; several threads may do so at the same time."""
-        try:
-            lot = self.free.pop()
-        except IndexError:
-            lot = self.zeros()
-        for weight, out in zip(self.plan.weights, lot, strict=True):
-            for first, rows, g in weight.g:
-                self.add_rows(weight, g, [part], out[first : first + rows], 0, rows)
-        self.free.append(lot)
-
-    def shared(self, parts: Sequence[Slice], work: int) -> Sequence[Callable[[], None]]:
-        """The same for all slices as tasks, which share rows: where there are fewer than threads.
-
-        Args:
-            parts: the slices.
-            work: how many numbers the loops have made; from it follows how many threads pay.
-        """
-        tasks = []
-        for weight, out in zip(self.plan.weights, self.zeros(), strict=True):
-            for first, rows, g in weight.g:
+    tasks, gradients = [], []
+    add_one = accumulate if current_backend() == "numba" else add_gram
+    for weight in plan.weights:
+        M, K = weight.matrix.shape if weight.left else weight.matrix.shape[::-1]
+        out = take((M, K), weight.matrix.dtype)
+        out[:] = 0
+        for first, rows, g in weight.g:
+            factors = [
+                (factor(weight, g, rows, part, T), factor(weight, weight.a, K, part, T))
+                for part in parts
+            ]
+            for start, stop in shares(rows, work):
                 some = out[first : first + rows]
-                for span in shares(rows, work):
-                    tasks.append(partial(self.add_rows, weight, g, parts, some, *span))
-        return tasks
-
-    def add_rows(
-        self, weight: Weight, g: Place, parts: Sequence[Slice], out: Array, start: int, stop: int
-    ) -> None:
-        """Add products to rows of a gradient; infinities and NaN are silent."""
-        M, K = out.shape
-        with np.errstate(all="ignore"):
-            for part in parts:
-                left = factor(weight, g, M, part, self.T)
-                self.add_one(left, factor(weight, weight.a, K, part, self.T), out, start, stop)
-
-    def add_to(self, found: Values) -> None:
-        """Add them to the cotangents that there are."""
-        first, *others = self.sums
-        for k, weight in enumerate(self.plan.weights):
-            for lot in others:
-                first[k] += lot[k]
-            add(found, weight.matrix, first[k] if weight.left else first[k].T)
+                tasks.append(partial(add_all, add_one, factors, some, start, stop))
+        gradients.append((weight.matrix, out if weight.left else out.T))
+    return tasks, gradients
 
 
 def factor(weight: Weight, place: Place, rows: int, part: Slice, T: int) -> Array:
@@ -123,3 +82,16 @@ def factor(weight: Weight, place: Place, rows: int, part: Slice, T: int) -> Arra
     wide, start = rows * weight.inner * part.width, place.start * part.width
     chosen: Array = whole[:, start : start + weight.outer * wide]
     return chosen if weight.outer == 1 else chosen.reshape(T * weight.outer, wide)
+
+
+def add_all(
+    add_one: Callable[..., None],
+    factors: Sequence[tuple[Array, Array]],
+    out: Array,
+    start: int,
+    stop: int,
+) -> None:
+    """Add the products of all slices to rows of a gradient; infinities and NaN are silent."""
+    with np.errstate(all="ignore"):
+        for g, a in factors:
+            add_one(g, a, out, start, stop)

@@ -11,12 +11,11 @@ to be differentiated again, from the same steps unrolled op by op.
 
 import itertools
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.compiler.collecting import Gradients, add_carries, add_sums
+from tinygrad_rnn.compiler.collecting import add_carries, add_sums, products_of
 from tinygrad_rnn.compiler.emitting import Array as Slot
 from tinygrad_rnn.compiler.loading import Loop, Task, loop_of
 from tinygrad_rnn.compiler.plans import Plan
@@ -29,11 +28,12 @@ from tinygrad_rnn.compiler.slicing import (
     rows_of,
     sliced,
 )
-from tinygrad_rnn.compiler.weights import Array, Values
+from tinygrad_rnn.compiler.tracing import Sym
+from tinygrad_rnn.compiler.weights import Array, Values, add
 from tinygrad_rnn.engine import Operation, Tensor, modes
 from tinygrad_rnn.engine.backward import Overwritten, pull
 from tinygrad_rnn.kernels.dispatch import current_backend
-from tinygrad_rnn.kernels.resources import get_num_threads, side_by_side, take
+from tinygrad_rnn.kernels.resources import side_by_side, take
 from tinygrad_rnn.kernels.transposed import to_features, to_rows
 from tinygrad_rnn.ops import reshape, stack, unbind
 
@@ -111,10 +111,8 @@ class Run:
     def __del__(self) -> None:
         self.finish()
 
-    def backward(
-        self, gs: Sequence[Any], inputs: Sequence[Any], found: Values
-    ) -> Sequence[tuple[Slice, Task]]:
-        """The backward loops, and their slices.
+    def backward(self, gs: Sequence[Any], inputs: Sequence[Any], found: Values) -> Sequence[Task]:
+        """The backward loops over slices.
 
         Args:
             gs: the cotangents of the results.
@@ -148,7 +146,7 @@ class Run:
                 if slot.role == "returning":
                     end = block_of(ends[slot.holds], plan.carries[slot.holds], plan)
                     to_features(end[part.span], part.arrays[slot.name][(T - 1) % 2])
-            tasks.append((part, loop.task(self.numbers(part), arrays, part.tables)))
+            tasks.append(loop.task(self.numbers(part), arrays, part.tables))
         return tasks
 
     def numbers(self, part: Slice) -> tuple[int, int, int, int]:
@@ -202,25 +200,25 @@ class Runs:
     def backward(self, gs: Sequence[Any], inputs: Sequence[Any]) -> list[Any]:
         """The cotangents of the inputs."""
         found: list[Values] = [{} for _ in self.runs]
-        weights = [Gradients(run.plan, run.T) for run in self.runs]
-        loops: list[Task] = []
-        products: list[Task] = []
-        enough = sum(len(run.parts) for run in self.runs) >= get_num_threads()
-        each = list(zip(self.runs, found, weights, strict=True))
+        tasks: list[Task] = []
+        each = list(zip(self.runs, found, strict=True))
         given = zip(self.results_of(gs), self.inputs_of(inputs), strict=True)
-        for (run, cotangents, sums), (g, x) in zip(each, given, strict=True):
-            for part, loop in run.backward(g, x, cotangents):
-                then = [partial(sums.add_slice, part)] if enough else []
-                loops.append(partial(in_turn, loop, *then))
-            if not enough:
-                products += sums.shared(run.parts, run.work)
-        side_by_side(loops)
-        side_by_side(products)
-        for run, cotangents, sums in each:
+        for (run, cotangents), (g, x) in zip(each, given, strict=True):
+            tasks += run.backward(g, x, cotangents)
+        side_by_side(tasks)
+        products: list[Task] = []
+        gradients: list[tuple[Values, Sym, Array]] = []
+        for run, cotangents in each:
             if run.plan.backward is not None:
                 add_carries(run.plan, run.parts, cotangents, run.lead)
                 add_sums(run.plan, run.parts, cotangents, LOOP)
-                sums.add_to(cotangents)
+                todo, weights = products_of(run.plan, run.parts, run.T, run.work)
+                products += todo
+                gradients += [(cotangents, *weight) for weight in weights]
+        side_by_side(products)
+        for cotangents, matrix, gradient in gradients:
+            add(cotangents, matrix, gradient)
+        for run, cotangents in each:
             run.busy = False
             run.plan.ready.pull_back(run.values, cotangents, run.plan.wanted)
         return [
@@ -253,12 +251,6 @@ class Runs:
     def results_of(self, results: Sequence[Any]) -> list[Sequence[Any]]:
         """The results of each scan, or their cotangents."""
         return divided(results, [run.size for run in self.runs])
-
-
-def in_turn(*tasks: Task) -> None:
-    """Run tasks one after the other."""
-    for task in tasks:
-        task()
 
 
 def divided(values: Sequence[Any], sizes: Sequence[int]) -> list[Sequence[Any]]:
