@@ -23,7 +23,7 @@ from tests.compiler import one_loop
 from tests.compiler.comparing import assert_close, compiled, results, weighted_squares
 from tests.compiler.random_cells import COMBINING, ELEMENTWISE
 from tinygrad_rnn import nn
-from tinygrad_rnn.compiler import loading, slicing
+from tinygrad_rnn.compiler import loading, running, slicing
 from tinygrad_rnn.engine.nesting import mapped
 from tinygrad_rnn.kernels.resources import pool_of
 
@@ -82,6 +82,23 @@ def test_loops_give_the_same_on_any_number_of_threads(name, dtype, batches, any_
             with compiled("numba") as loops:
                 assert_close(results_of(name, dtype, batch), expected, BOUNDS[dtype])
             assert loops.count
+
+
+def test_the_order_in_which_threads_take_slices_makes_no_difference(
+    any_work_is_shared, monkeypatch
+):
+    tg.set_num_threads(3)
+    with compiled("numba"):
+        found = results_of("LSTM", "float32", 33)
+        monkeypatch.setattr(running, "side_by_side", one_by_one_from_the_last)
+        again = results_of("LSTM", "float32", 33)
+    for name, numbers in found.items():
+        np.testing.assert_array_equal(again[name], numbers, err_msg=name)
+
+
+def one_by_one_from_the_last(tasks):
+    for task in reversed(tasks):
+        task()
 
 
 def test_python_threads_may_run_one_layer_at_once(any_work_is_shared):
