@@ -1,6 +1,7 @@
 """Whether cost stays linear: time for each step of each sequence, as T grows and as B grows."""
 
 from functools import partial
+from itertools import pairwise
 
 from tests.benchmarks.pairs import Comparison, Effort, Group, Outcome, compare
 from tests.benchmarks.sequences import Side, Sizes, ours, work
@@ -11,35 +12,33 @@ BATCHES, STEPS, WIDE = (16, 128, 1_024), 64, (128, 128)  # B; T; I, H
 
 
 def group() -> Group:
-    """Each end of both ranges against the middle."""
-    long = [(f"T {T:,}", T, LENGTHS[1]) for T in LENGTHS[::2]]
-    many = [(f"B {B:,}", B, BATCHES[1]) for B in BATCHES[::2]]
+    """Each size against the one before it: what is done more must not cost more each time."""
     comparisons = [
-        Comparison(name, f"T {middle:,}", "s/step", partial(by_length, T, middle), at_most=1.1)
-        for name, T, middle in long
+        Comparison(f"T {T:,}", f"T {less:,}", "s/step", partial(by_length, T, less), at_most=1.1)
+        for less, T in pairwise(LENGTHS)
     ] + [
-        Comparison(name, f"B {middle:,}", "s/step", partial(by_batch, B, middle), at_most=1.1)
-        for name, B, middle in many
+        Comparison(f"B {B:,}", f"B {less:,}", "s/step", partial(by_batch, B, less), at_most=1.1)
+        for less, B in pairwise(BATCHES)
     ]
     title = "Growth of nn.LSTM, forward and backward: time for one step of one sequence"
     return Group(title, comparisons)
 
 
-def by_length(T: int, middle: int, effort: Effort) -> Outcome:
-    """Sequences of length T, and of middle length."""
-    lengths = (T // effort.shrink, middle // effort.shrink)
+def by_length(T: int, less: int, effort: Effort) -> Outcome:
+    """Sequences of length T, and shorter ones."""
+    lengths = (T // effort.shrink, less // effort.shrink)
     return against_itself((lengths[0], *NARROW), (lengths[1], *NARROW), effort)
 
 
-def by_batch(B: int, middle: int, effort: Effort) -> Outcome:
-    """B sequences, and a middle number of them."""
-    return against_itself((STEPS, B, *WIDE), (STEPS, middle, *WIDE), effort)
+def by_batch(B: int, less: int, effort: Effort) -> Outcome:
+    """B sequences, and fewer."""
+    return against_itself((STEPS, B, *WIDE), (STEPS, less, *WIDE), effort)
 
 
-def against_itself(sizes: Sizes, middle: Sizes, effort: Effort) -> Outcome:
+def against_itself(sizes: Sizes, smaller: Sizes, effort: Effort) -> Outcome:
     """Two sizes of one layer, each per step and sequence."""
-    counts = (sizes[0] * sizes[1], middle[0] * middle[1])
-    return compare(side(sizes), side(middle), effort, counts=counts)
+    counts = (sizes[0] * sizes[1], smaller[0] * smaller[1])
+    return compare(side(sizes), side(smaller), effort, counts=counts)
 
 
 def side(sizes: Sizes) -> Side:
