@@ -18,7 +18,7 @@ def group() -> Group:
         Comparison(written(sizes), f"sgemm {N}³", "FLOP/s", partial(measure, sizes), at_least=0.9)
         for sizes in WIDE
     ]
-    title = "nn.LSTM, (T, B, I, H), as a fraction of the machine's own best sgemm, all cores"
+    title = "nn.LSTM as a fraction of the machine's own best sgemm: (T, B, I, H), all cores"
     return Group(title, comparisons)
 
 
