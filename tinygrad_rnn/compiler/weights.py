@@ -84,13 +84,14 @@ class Patchwork:
     Attributes:
         shape: of the whole.
         patches: cover it.
+        asked: their fields, with no cut where there is nothing to cut: what each call asks for.
     """
 
     def __init__(self, shape: tuple[int, int], patches: Sequence[Patch]) -> None:
         self.shape = shape
         self.patches = [patch for patch in patches if 0 not in patch.shape]
-        self.given = [
-            (*patch[:3], None if patch.whole else patch.cut, patch.turned) for patch in self.patches
+        self.asked = [
+            (p.row, p.column, p.of, None if p.whole else p.cut, p.turned) for p in self.patches
         ]
 
     @classmethod
@@ -128,7 +129,7 @@ class Patchwork:
     def parts(self, values: Mapping[Sym, Any]) -> list[tuple[int, int, Array]]:
         """The patches as arrays, each with its first row and column."""
         found = []
-        for row, column, of, cut, turned in self.given:
+        for row, column, of, cut, turned in self.asked:
             x = np.asarray(values[of])  # refuses what was overwritten since
             x = x if cut is None else x[cut]
             found.append((row, column, x.T if turned else x))
