@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 import tinygrad_rnn as tg
+from tinygrad_rnn.compiler import stepping
 from tinygrad_rnn.decode import Sampler, generate
 from tinygrad_rnn.engine.nesting import leaves
 from tinygrad_rnn.train import LanguageModel
@@ -112,6 +113,22 @@ WAYS = [
     {"temperature": 1.5, "top_k": 9, "top_p": 0.6},
     {"temperature": 0.0, "top_k": 2},
 ]
+
+
+@pytest.mark.parametrize("settings", [{}, {"top_k": 5}])
+def test_a_second_text_needs_no_trace_and_heeds_what_has_changed(settings, monkeypatch):
+    model = sharp(30, cell="lstm")
+
+    def refuse(*arguments, **options):
+        raise AssertionError("traced again")
+
+    with tg.backend("numpy"), tg.compiled():
+        before, _ = both(model, 20, **settings)
+        monkeypatch.setattr(stepping, "trace", refuse)
+        assert both(model, 20, **settings)[0] == before
+        model.output.bias.data[...] = np.linspace(-3, 3, 30)
+        after, one_by_one = both(model, 20, **settings)
+    assert after == one_by_one != before
 
 
 @pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
