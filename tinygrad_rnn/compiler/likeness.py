@@ -58,7 +58,7 @@ def likeness(cell: Any, tensors: dict[int, Found] | None = None) -> Hashable:
     """A key that cells share which take the same step; None if nothing is sure.
 
     Args:
-        cell: an object with `named_children`, as modules have it.
+        cell: an object with `named_children`, as modules have it, or a tuple of such.
         tensors: gets the tensors and arrays that its attributes hold, by `id`.
     """
     try:

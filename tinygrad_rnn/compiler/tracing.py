@@ -20,7 +20,7 @@ same are one line. Tensors that the function captures become *captured* values o
 import functools
 import math
 import sys
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from types import CodeType
 from typing import Any
@@ -109,6 +109,16 @@ class Line:
         facts = ", ".join(f"{t.dtype} {t.shape}" for t in self.targets)
         call = f"{names} = {self.op.name}({', '.join(arguments)})"
         return f"{call:<33} {facts}"
+
+
+def lines_to(values: Iterable[Sym], lines: Sequence[Line]) -> list[Line]:
+    """Those of some lines that lead to values, in order."""
+    needed, found = set(values), []
+    for line in reversed(lines):
+        if needed.intersection(line.targets):
+            found.append(line)
+            needed.update(x for x in line.operands if isinstance(x, Sym))
+    return found[::-1]
 
 
 @dataclass

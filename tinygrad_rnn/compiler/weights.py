@@ -28,7 +28,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tinygrad_rnn.compiler.tracing import Line, Sym
+from tinygrad_rnn.compiler.tracing import Line, Sym, lines_to
 from tinygrad_rnn.engine.backward import settled
 from tinygrad_rnn.ops import concatenate, getitem, permute
 
@@ -198,23 +198,13 @@ class Ready:
     ) -> None:
         self.lines, known = lines, patchworks(lines)
         self.matrices = {x: known.get(x) or Patchwork.of(x) for x in matrices}
-        needed = {*others, *(p.of for x in self.matrices.values() for p in x.patches)}
-        computed = []
-        for line in reversed(lines):
-            if needed.intersection(line.targets):
-                computed.append(line)
-                needed.update(x for x in line.operands if isinstance(x, Sym))
-        self.computed = computed[::-1]
+        shown = (patch.of for x in self.matrices.values() for patch in x.patches)
+        self.computed = lines_to([*others, *shown], lines)
 
     def compute(self, values: Values) -> None:
         """Run lines on arrays, and add what they give to the values."""
         for line in self.computed:
-            operands = [values[x] if isinstance(x, Sym) else x for x in line.operands]
-            y = line.op.forward(*operands, **line.params)
-            if line.op.bundles:
-                values.update(zip(line.targets, y, strict=True))
-            else:
-                values[line.targets[0]] = y
+            line.run(values)
 
     def pull_back(self, values: Mapping[Sym, Any], found: Values, wanted: Collection[Sym]) -> None:
         """Carry cotangents back through the lines.

@@ -14,7 +14,7 @@ from tinygrad_rnn.compiler.naming import Names
 from tinygrad_rnn.compiler.plans import Plan, Rows, Weight
 from tinygrad_rnn.compiler.scheduling import Schedule
 from tinygrad_rnn.compiler.simplifying import Kind
-from tinygrad_rnn.compiler.tracing import Line, Sym
+from tinygrad_rnn.compiler.tracing import Line, Sym, lines_to
 from tinygrad_rnn.compiler.weights import Ready
 
 Copied = tuple[Place, Sym, bool]  # where to, what, and whether it is added to what is there
@@ -68,8 +68,8 @@ class Writing:
             if a.role in ("fixed", "panels", "table")
         }
         fixed.update((weight.matrix, None) for weight in self.weights)
-        before = self.leading_outside(frames)
-        ready = [line for line in self.leading_outside(fixed) if line not in before]
+        before = lines_to(frames, self.program.lines)
+        ready = [line for line in lines_to(fixed, self.program.lines) if line not in before]
         read = [*fixed, *(x for line in ready for x in line.operands if isinstance(x, Sym))]
         made = {y for line in ready for y in line.targets}
         return Plan(
@@ -111,15 +111,6 @@ class Writing:
     def in_loop(self, line: Line) -> bool:
         """Whether a line is computed step by step."""
         return self.kinds[line.targets[0]] is Kind.STATE
-
-    def leading_outside(self, values: Iterable[Sym]) -> list[Line]:
-        """The lines outside the loop that lead to values, in order."""
-        needed, lines = set(values), []
-        for line in reversed(self.program.lines):
-            if needed.intersection(line.targets):
-                lines.append(line)
-                needed.update(x for x in line.operands if isinstance(x, Sym))
-        return lines[::-1]
 
     def saved(self) -> list[Sym]:
         """The forward values that the forward loop must keep for the backward loop."""

@@ -15,7 +15,7 @@ Example:
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -282,11 +282,14 @@ class Draw(nn.Module):
         return where(before < self.p * weights.sum(axis=-1, keepdims=True), weights, 0.0)
 
 
-class Writer(nn.Module):
-    """A model and how it draws, so that a loop is traced once for all texts that it writes."""
+class Writer(NamedTuple):
+    """A model and how it draws, so that a loop is traced once for all texts that it writes.
 
-    def __init__(self, model: LanguageModel, draw: Draw) -> None:
-        self.model, self.draw = model, draw
+    It is no module, which would take the model in and name its parameters anew.
+    """
+
+    model: LanguageModel
+    draw: Draw
 
     def step(self, carry: Any, u: Any) -> tuple[Any, Any]:
         """A token from the one before, and the sum that tells whether the logits are finite."""
