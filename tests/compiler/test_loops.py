@@ -25,7 +25,7 @@ from tests.compiler.random_cells import COMBINING, ELEMENTWISE
 from tinygrad_rnn import nn
 from tinygrad_rnn.compiler import loading, running, slicing
 from tinygrad_rnn.engine.nesting import mapped
-from tinygrad_rnn.kernels.resources import pool_of
+from tinygrad_rnn.kernels.memory import pool_of
 
 pytest.importorskip("numba")
 

@@ -13,7 +13,7 @@ from tinygrad_rnn.kernels.optimizer import (
     sum_of_squares,
     sums_of_squares,
 )
-from tinygrad_rnn.kernels.resources import set_num_threads
+from tinygrad_rnn.kernels.threads import set_num_threads
 
 SIZES = 5, 3000, 1, 70_000, 2
 

@@ -8,10 +8,9 @@ import pytest
 from tinygrad_rnn.kernels import tiles
 from tinygrad_rnn.kernels.compiling import jit
 from tinygrad_rnn.kernels.dispatch import backend
+from tinygrad_rnn.kernels.grams import GramTask, add_gram
 from tinygrad_rnn.kernels.machine_code import machine_code
 from tinygrad_rnn.kernels.packed import (
-    accumulate,
-    add_gram,
     aligned,
     multiplying_by,
     pack,
@@ -55,7 +54,8 @@ both_dtypes = pytest.mark.parametrize("dtype", ["float32", "float64"])
 def run(way, loop, *args):
     if way == "machine code":
         assert loop is calls_add_gram
-        accumulate(*args)
+        g, a, out, start, stop = args
+        GramTask([(g, a)], out, start, stop)()
     else:
         (COMPILED[loop] if way == "compiled" else loop)(*args)
 

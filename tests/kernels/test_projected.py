@@ -12,8 +12,8 @@ from tinygrad_rnn.kernels.projected import (
     projected_cross_entropy,
     suits_loops,
 )
-from tinygrad_rnn.kernels.resources import set_num_threads
 from tinygrad_rnn.kernels.scoring import product_of
+from tinygrad_rnn.kernels.threads import set_num_threads
 
 
 def problem(N, V, H, smoothing=0.0, dtype=np.float32, size=0.3):

@@ -32,7 +32,7 @@ from tinygrad_rnn.compiler.explaining import explain
 from tinygrad_rnn.compiler.scanning import Scan, scan, scans
 from tinygrad_rnn.compiler.tracing import Program, Sym, trace
 from tinygrad_rnn.compiler.ways import compiled, eager
-from tinygrad_rnn.kernels.resources import get_num_threads, set_num_threads
+from tinygrad_rnn.kernels.threads import get_num_threads, set_num_threads
 
 __all__ = [
     "Program",

@@ -1,7 +1,6 @@
 """Gradients that the backward loops leave behind, slice by slice, put together."""
 
 from collections.abc import Callable, Sequence
-from functools import partial
 
 import numpy as np
 
@@ -13,8 +12,9 @@ from tinygrad_rnn.compiler.weights import Array, Values, add
 from tinygrad_rnn.engine import Operation
 from tinygrad_rnn.engine.backward import settled
 from tinygrad_rnn.kernels.dispatch import current_backend
-from tinygrad_rnn.kernels.packed import accumulate, add_gram
-from tinygrad_rnn.kernels.resources import take
+from tinygrad_rnn.kernels.grams import GramTask, add_gram
+from tinygrad_rnn.kernels.memory import take
+from tinygrad_rnn.kernels.threads import Task
 from tinygrad_rnn.kernels.transposed import to_rows
 
 
@@ -45,7 +45,7 @@ def add_sums(plan: Plan, parts: Sequence[Slice], found: Values, op: Operation) -
 
 def products_of(
     plan: Plan, parts: Sequence[Slice], T: int, work: int
-) -> tuple[Sequence[Callable[[], None]], list[tuple[Sym, Array]]]:
+) -> tuple[list[Task], list[tuple[Sym, Array]]]:
     """The gradients of fixed matrices: one product each, rows of which are shared by threads.
 
     Args:
@@ -57,8 +57,9 @@ def products_of(
     Returns:
         What is to be done, and the gradients that are there when it is done.
     """
-    tasks, gradients = [], []
-    add_one = accumulate if current_backend() == "numba" else add_gram
+    tasks: list[Task] = []
+    gradients = []
+    task_of: Callable[..., Task] = GramTask if current_backend() == "numba" else in_numpy
     for weight in plan.weights:
         M, K = weight.matrix.shape if weight.left else weight.matrix.shape[::-1]
         out = take((M, K), weight.matrix.dtype)
@@ -70,7 +71,7 @@ def products_of(
             ]
             for start, stop in shares(rows, work):
                 some = out[first : first + rows]
-                tasks.append(partial(add_all, add_one, factors, some, start, stop))
+                tasks.append(task_of(factors, some, start, stop))
         gradients.append((weight.matrix, out if weight.left else out.T))
     return tasks, gradients
 
@@ -84,14 +85,12 @@ def factor(weight: Weight, place: Place, rows: int, part: Slice, T: int) -> Arra
     return chosen if weight.outer == 1 else chosen.reshape(T * weight.outer, wide)
 
 
-def add_all(
-    add_one: Callable[..., None],
-    factors: Sequence[tuple[Array, Array]],
-    out: Array,
-    start: int,
-    stop: int,
-) -> None:
-    """Add the products of all slices to rows of a gradient; infinities and NaN are silent."""
-    with np.errstate(all="ignore"):
-        for g, a in factors:
-            add_one(g, a, out, start, stop)
+def in_numpy(factors: Sequence[tuple[Array, Array]], out: Array, start: int, stop: int) -> Task:
+    """What a `GramTask` does, by NumPy; infinities and NaN are silent."""
+
+    def add_all() -> None:
+        with np.errstate(all="ignore"):
+            for g, a in factors:
+                add_gram(g, a, out, start, stop)
+
+    return add_all

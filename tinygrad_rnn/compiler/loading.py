@@ -10,7 +10,7 @@ compile.
 import ctypes
 import functools
 import importlib.util
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from types import ModuleType
@@ -35,13 +35,13 @@ from tinygrad_rnn.kernels.machine_code import (
     write_whole,
 )
 from tinygrad_rnn.kernels.tables import Table, compiled_with_table
+from tinygrad_rnn.kernels.threads import Task
 
 KEPT = 500  # modules; each takes some 50 kB with the machine code of its loops
 AXES = {"sequence": 3, "panels": 3, "table": 2, "kept": 2, "carry": 2, "returning": 2}
 CHANGING = ("sequence", "panels", "table")  # arrays that are others at each run
 NUMBERS = 4  # how many a loop takes before its arrays
 
-Task = Callable[[], None]
 Tables = dict[str, Table]
 
 
@@ -167,7 +167,8 @@ class CompiledLoop:
         if not path_of(name).exists():
             for dtype in sorted({dtype for _, dtype in roles if dtype.startswith("float")}):
                 compile_ahead(dtype)
-        self.loop = in_python(machine_code(name, self.compiled), ctypes.c_void_p)
+        self.code = machine_code(name, self.compiled)
+        self.loop = in_python(self.code, ctypes.c_void_p)
 
     def compiled(self) -> ObjectCode:
         """What Numba makes of it."""
@@ -194,10 +195,31 @@ class CompiledLoop:
             for k in self.changing:
                 table.replace(k, arrays[k])
         table.begin_with(*numbers)
-        return partial(self.run, table, numbers, arrays)
+        return LoopTask(self, table, partial(self.in_numpy, *numbers, *arrays))
 
-    def run(self, table: Table, numbers: Sequence[int], arrays: Sequence[NDArray[Any]]) -> None:
-        """Make the call. Where machine code meets an error, NumPy meets it too, and names it."""
-        if self.loop(table.address):
-            PythonLoop(self.source, self.stage).run(*numbers, *arrays)
-            raise RuntimeError(f"{self.stage} loop: an error that only machine code meets")
+    def in_numpy(self, *arguments: Any) -> None:
+        """Run the loop again that met an error: NumPy meets it too, and names it."""
+        PythonLoop(self.source, self.stage).run(*arguments)
+        raise RuntimeError(f"{self.stage} loop: an error that only machine code meets")
+
+
+class LoopTask:
+    """A call of a loop, by Python or by machine code; a `kernels.threads.MachineTask`.
+
+    Attributes:
+        table: what it is called with.
+        settle: runs it again where it has met an error.
+        code: the loop's address,
+        argument: and the table's.
+    """
+
+    __slots__ = ("argument", "code", "loop", "settle", "table")
+
+    def __init__(self, loop: CompiledLoop, table: Table, settle: Task) -> None:
+        self.loop, self.table, self.settle = loop.loop, table, settle
+        self.code, self.argument = loop.code.address, table.address
+
+    def __call__(self) -> None:
+        """Make the call."""
+        if self.loop(self.argument):
+            self.settle()

@@ -17,7 +17,7 @@ import numpy as np
 
 from tinygrad_rnn.compiler.collecting import add_carries, add_sums, products_of
 from tinygrad_rnn.compiler.emitting import Array as Slot
-from tinygrad_rnn.compiler.loading import Loop, Task, loop_of
+from tinygrad_rnn.compiler.loading import Loop, loop_of
 from tinygrad_rnn.compiler.plans import Plan
 from tinygrad_rnn.compiler.slicing import (
     Slice,
@@ -33,7 +33,8 @@ from tinygrad_rnn.compiler.weights import Array, Values, add
 from tinygrad_rnn.engine import Operation, Tensor, modes
 from tinygrad_rnn.engine.backward import Overwritten, pull
 from tinygrad_rnn.kernels.dispatch import current_backend
-from tinygrad_rnn.kernels.resources import side_by_side, take
+from tinygrad_rnn.kernels.memory import take
+from tinygrad_rnn.kernels.threads import Task, side_by_side
 from tinygrad_rnn.kernels.transposed import to_features, to_rows
 from tinygrad_rnn.ops import reshape, stack, unbind
 

@@ -16,9 +16,10 @@ from tinygrad_rnn.compiler.plans import Plan
 from tinygrad_rnn.compiler.tracing import Sym
 from tinygrad_rnn.compiler.weights import Array, Patchwork, Values
 from tinygrad_rnn.engine import Carrier
+from tinygrad_rnn.kernels.memory import shelf_of, take
 from tinygrad_rnn.kernels.packed import pack_parts, panels_shape
-from tinygrad_rnn.kernels.resources import get_num_threads, shelf_of, take
 from tinygrad_rnn.kernels.tables import Table
+from tinygrad_rnn.kernels.threads import get_num_threads
 
 # Loops are compiled for arrays that can be written; what cannot be is copied.
 LOOPS_TAKE: tuple[Literal["C", "W"], ...] = ("C", "W")

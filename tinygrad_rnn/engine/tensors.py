@@ -23,6 +23,7 @@ from tinygrad_rnn.engine.anomaly import watch_value
 from tinygrad_rnn.engine.backward import PART, pull
 from tinygrad_rnn.engine.errors import DtypeError, GraphError, ShapeError
 from tinygrad_rnn.engine.operation import Carrier, Inputs, Operation, Params, described
+from tinygrad_rnn.kernels.memory import copied
 
 Array = NDArray[Any]
 
@@ -457,7 +458,7 @@ def seed_cotangent(y: Tensor, gradient: Any) -> Any:
 def accumulate(leaf: Tensor, g: Any) -> None:
     """Add a cotangent to a tensor's `grad`, which never shares memory with another's."""
     if leaf.grad is None:
-        leaf.grad = g if isinstance(g, Tensor) else Tensor(np.array(g))
+        leaf.grad = g if isinstance(g, Tensor) else Tensor(copied(g))
     elif isinstance(g, Tensor):
         leaf.grad = leaf.grad + g
     else:

@@ -57,8 +57,12 @@ that is said from outside, by `tg.backend("numpy")`. Import from the modules.
 `tiles`, `instructions`, `microkernels`
 :   What of a product fits into a processor's registers, and the loops made of that.
 
-`resources`
-:   Memory and threads that are used again: `take`, `side_by_side`, `set_num_threads`.
+`memory`
+:   Memory that is used again: `take` an array from the pool.
+
+`threads`, `turns`, `atomics`
+:   `side_by_side` runs tasks on several threads; how these hand each other work in machine code;
+    and the instructions for that.
 
 `folders`
 :   Where a user keeps what can be made again.

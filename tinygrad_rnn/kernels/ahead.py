@@ -13,9 +13,10 @@ import sys
 import threading
 from pathlib import Path
 
+from tinygrad_rnn.kernels.grams import accumulating, adding, gathering
 from tinygrad_rnn.kernels.machine_code import linker_of, machine_code, path_of
-from tinygrad_rnn.kernels.packed import accumulating, arranging, gathering, multiplying
-from tinygrad_rnn.kernels.resources import get_num_threads
+from tinygrad_rnn.kernels.packed import arranging, multiplying
+from tinygrad_rnn.kernels.threads import get_num_threads
 from tinygrad_rnn.kernels.transposed import transposing
 
 
@@ -27,6 +28,7 @@ def names(dtype: str) -> list[str]:
         arranging(dtype),
         gathering(dtype),
         accumulating(dtype),
+        adding(dtype),
     ]
 
 

@@ -30,8 +30,8 @@ from numpy.typing import NDArray
 
 from tinygrad_rnn.kernels.compiling import inlined, jit, overloaded
 from tinygrad_rnn.kernels.dispatch import current_backend
-from tinygrad_rnn.kernels.resources import side_by_side
 from tinygrad_rnn.kernels.tables import address_of
+from tinygrad_rnn.kernels.threads import side_by_side
 
 Array = NDArray[Any]
 

@@ -222,6 +222,20 @@ def accumulate_by(tile: Tile, dtype: str, multiply: str, gather: str) -> ObjectC
     return object_code(accumulate, here, n, here, n, here, n, n, n, n, n, here, here)
 
 
+def accumulate_all_by(dtype: str, accumulate: str) -> ObjectCode:
+    """The loop `accumulate_all(table)`: calls of `accumulate`, how many there are comes first."""
+
+    def accumulate_all(table: Any) -> None:
+        for i in range(table[0]):
+            row = ahead(table, 1 + 12 * i)
+            g, g_step, a, a_step, c = row[0], row[1], row[2], row[3], row[4]
+            K, T, b, start, stop, p, x = row[5], row[6], row[7], row[8], row[9], row[10], row[11]
+            # Addresses go as the numbers that they are: a processor sees no difference.
+            call(accumulate, g, g_step, a, a_step, c, K, T, b, start, stop, p, x)
+
+    return object_code(accumulate_all, Pointer(types.int64))
+
+
 def gather_by(dtype: str, transpose: str) -> ObjectCode:
     """The loop `gather(src, src_step, b, t, steps, j, width, first, last, tall, dst)`.
 

@@ -12,10 +12,9 @@ multiplies by the same weights at every time step, so rearrange them once, by `p
            [3., 4.],
            [5., 6.]])
 
-`add_gram` adds up a weight's gradient over all steps.
-Operands are flat blocks, `(features, batch)` in C order. All of these may be called in compiled
-loops, where they are made of register tiles (Goto and van de Geijn, *Anatomy of high-performance
-matrix multiplication*, 2008); in Python they are NumPy's.
+Operands are flat blocks, `(features, batch)` in C order. In compiled loops a product is made of
+register tiles (Goto and van de Geijn, *Anatomy of high-performance matrix multiplication*, 2008);
+in Python it is NumPy's.
 
 Measured against one thread of OpenBLAS, in percent of an AVX2 core's peak (103 GFLOP/s in
 float32), products with a matrix of 512 x 128:
@@ -49,16 +48,14 @@ from tinygrad_rnn.kernels.machine_code import (
     machine_code,
     named,
 )
-from tinygrad_rnn.kernels.resources import take
 from tinygrad_rnn.kernels.tables import address_of
-from tinygrad_rnn.kernels.tiles import BROAD, HIGH, SPAN, Tile, tile_here, tile_of
+from tinygrad_rnn.kernels.tiles import Tile, tile_here, tile_of
 from tinygrad_rnn.kernels.transposed import transposing
 
 Array = NDArray[Any]
 
 LINE = 64  # bytes in a line of the processor's cache
 
-GRAM_MISFIT = "g, a and out do not fit: (T, M * b) and (T, K * b) give (M, K)"
 MISFIT = "the panels, x and c do not fit: (M, K) times (K, b) is (M, b)"
 
 
@@ -167,61 +164,6 @@ def multiplied(panels: Array, x: Array, c: Array) -> Array:
     return padded.ravel()[: c.size]
 
 
-def add_gram(g: Array, a: Array, out: Array, start: int, stop: int) -> None:
-    r"""Add up a weight's gradient over time, $\bar W \mathrel{+}= \sum_t G_t A_t^\top$.
-
-    Args:
-        g: The cotangents of the products, a block `(M, b)` at each step: `(T, M * b)`.
-        a: What the weight was multiplied by, a block `(K, b)` at each step: `(T, K * b)`. The rows
-            of both are contiguous and may lie any distance apart.
-        out: The gradient, `(M, K)`, contiguous; added to.
-        start: The first of its rows to compute,
-        stop: and where to stop: threads may share the rows.
-
-    Raises:
-        ValueError: If the sizes do not fit.
-
-    Example:
-        >>> out = np.zeros((2, 1))
-        >>> add_gram(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([[1.0], [10.0]]), out, 0, 2)
-        >>> out
-        array([[31.],
-               [42.]])
-    """
-    T, M, K, b = gram_sizes(g, a, out)
-    G, A = g.reshape(T, M, b)[:, start:stop], a.reshape(T, K, b)
-    out[start:stop] += np.tensordot(G, A, axes=((0, 2), (0, 2)))
-
-
-def gram_sizes(g: Array, a: Array, out: Array) -> tuple[int, int, int, int]:
-    """Steps, rows, columns and batch of a weight's gradient."""
-    M, K = out.shape
-    T, b = len(g), g.shape[1] // M
-    if g.shape != (T, M * b) or a.shape != (T, K * b):
-        raise ValueError(GRAM_MISFIT)
-    return T, M, K, b
-
-
-def accumulate(g: Array, a: Array, out: Array, start: int, stop: int) -> None:
-    """What `add_gram` does, by machine code."""
-    T, _, K, b = gram_sizes(g, a, out)
-    dtype, size = g.dtype, g.itemsize
-    height, wide = collected_sizes(min(SPAN, T * b), stop - start, K, size)
-    panels = address_of(take((height + wide,), dtype))
-    factors = address_of(g), g.strides[0] // size, address_of(a), a.strides[0] // size
-    aside = panels, panels + height * size
-    accumulating_here(dtype)(*factors, address_of(out), K, T, b, start, stop, *aside)
-
-
-@functools.cache
-def collected_sizes(depth: int, rows: int, columns: int, itemsize: int) -> tuple[int, int]:
-    """How many numbers of both factors are collected at most, in whole lines of the cache."""
-    tile, line = tile_here(itemsize), LINE // itemsize
-    sizes = min(rows, HIGH) + tile.panel, min(columns, BROAD) + tile.columns
-    height, wide = (-(-depth * size // line) * line for size in sizes)
-    return height, wide
-
-
 def multiplying(dtype: str) -> str:
     """The name of the machine code of products."""
     return multiplying_by(tile_of(dtype), dtype)
@@ -258,29 +200,6 @@ def _product(panels: Any, x: Any, c: Any) -> Callable[..., None]:
     return compiled
 
 
-def gathering(dtype: str) -> str:
-    """The name of the machine code that collects the operands of a weight's gradient."""
-
-    def compiled() -> ObjectCode:
-        from tinygrad_rnn.kernels.microkernels import gather_by
-
-        return gather_by(dtype, transposing(dtype))
-
-    return declare(named("gather", dtype), compiled)
-
-
-def accumulating(dtype: str) -> str:
-    """The name of the machine code of a weight's gradient."""
-    tile = tile_of(dtype)
-
-    def compiled() -> ObjectCode:
-        from tinygrad_rnn.kernels.microkernels import accumulate_by
-
-        return accumulate_by(tile, dtype, multiplying(dtype), gathering(dtype))
-
-    return declare(named("accumulate", dtype, *tile), compiled)
-
-
 def arranging(dtype: str) -> str:
     """The name of the machine code that writes panels."""
 
@@ -299,36 +218,3 @@ HERE, N = ctypes.c_void_p, ctypes.c_int64
 def arranging_here(dtype: "np.dtype[Any]") -> Callable[..., int]:
     """The machine code that writes panels, as a function."""
     return in_python(machine_code(arranging(dtype.name)), HERE, N, HERE, N, N)
-
-
-@functools.cache
-def accumulating_here(dtype: "np.dtype[Any]") -> Callable[..., int]:
-    """The machine code of a weight's gradient, as a function."""
-    code = machine_code(accumulating(dtype.name))
-    return in_python(code, HERE, N, HERE, N, HERE, N, N, N, N, N, HERE, HERE)
-
-
-@overloaded(add_gram, link=accumulating)
-def _add_gram(g: Any, a: Any, out: Any, start: Any, stop: Any) -> Callable[..., None]:
-    """The arrays that the parts of `g` and `a` are collected in are made here, once."""
-    from tinygrad_rnn.kernels.instructions import address, call
-
-    tile = tile_here(g.dtype.bitwidth // 8)
-    height, across = tile.panel, tile.columns
-    accumulate = accumulating(str(g.dtype))
-
-    def compiled(g: Array, a: Array, out: Array, start: int, stop: int) -> None:
-        M, K = out.shape
-        T, b = len(g), g.shape[1] // M
-        if b * M != g.shape[1] or b * K != a.shape[1] or len(a) != T:
-            raise ValueError(GRAM_MISFIT)
-        depth, line = min(SPAN, T * b), LINE // g.itemsize
-        panels = np.empty(depth * (min(stop - start, HIGH) + height) + line, g.dtype)
-        block = np.empty(depth * (min(K, BROAD) + across) + line, g.dtype)
-        p = address(panels, -panels.ctypes.data % LINE // panels.itemsize)
-        x = address(block, -block.ctypes.data % LINE // block.itemsize)
-        g_0, g_step = address(g, 0), g.strides[0] // g.itemsize
-        a_0, a_step = address(a, 0), a.strides[0] // a.itemsize
-        call(accumulate, g_0, g_step, a_0, a_step, address(out, 0), K, T, b, start, stop, p, x)
-
-    return compiled

@@ -29,9 +29,10 @@ from numpy.typing import NDArray
 
 from tinygrad_rnn.kernels.classification import cross_entropy_rows, cross_entropy_slopes
 from tinygrad_rnn.kernels.dispatch import current_backend
+from tinygrad_rnn.kernels.memory import take
 from tinygrad_rnn.kernels.packed import pack, panels_shape
-from tinygrad_rnn.kernels.resources import get_num_threads, side_by_side, take
 from tinygrad_rnn.kernels.scoring import loops_for
+from tinygrad_rnn.kernels.threads import get_num_threads, side_by_side
 
 Array = NDArray[Any]
 Indices = NDArray[np.integer[Any]]

@@ -27,7 +27,8 @@ from numpy.typing import NDArray
 from tinygrad_rnn.kernels.classification import total
 from tinygrad_rnn.kernels.compiling import inlined, jit, overloaded
 from tinygrad_rnn.kernels.elementary import exp
-from tinygrad_rnn.kernels.packed import add_gram, multiplying, product
+from tinygrad_rnn.kernels.grams import add_gram
+from tinygrad_rnn.kernels.packed import multiplying, product
 from tinygrad_rnn.kernels.tiles import tile_here
 from tinygrad_rnn.kernels.transposed import to_features, to_rows
 

@@ -1,4 +1,4 @@
-"""Memory and threads that are used again: a training loop allocates nothing after its first step.
+"""Memory that is used again: a training loop allocates nothing after its first step.
 
 A pool hands out arrays and learns by itself when one is free: when nobody refers to it any more.
 So the caller of a layer may keep its output for as long as they like, and another thread never
@@ -12,22 +12,17 @@ import sys
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Hashable
-from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
-
-if TYPE_CHECKING:
-    from concurrent.futures import ThreadPoolExecutor
 
 Array = NDArray[Any]
 
 LINE = 64  # bytes in a cache line; vectors that start at one never straddle two
 PATIENCE = 4096  # a buffer that so many others were preferred to is given back,
 LATELY = 256  # and what was laid on a shelf so many requests ago
-
-thread_count: ContextVar[int | None] = ContextVar("thread_count", default=None)
+LARGE = 1 << 20  # bytes from which new memory costs more time than writing to it
 
 
 class Buffer:
@@ -141,64 +136,16 @@ def take(shape: tuple[int, ...], dtype: DTypeLike) -> Array:
     return pool_of(os.getpid()).take(shape, dtype)
 
 
-@functools.lru_cache(maxsize=8)
-def workers_of(process: int, count: int) -> "ThreadPoolExecutor":
-    """Threads of a process; after a fork the child has its own."""
-    from concurrent.futures import ThreadPoolExecutor  # only large work needs it
-
-    return ThreadPoolExecutor(count, "tinygrad_rnn")
-
-
-def set_num_threads(count: int | None) -> None:
-    """Choose how many threads compiled loops run on, in this thread or coroutine.
-
-    Args:
-        count: one or more; None for as many as this process may use processors.
-
-    Raises:
-        ValueError: if there is to be none.
+def copied(x: Array) -> Array:
+    """A copy that shares no memory with anything, from the pool if it is large.
 
     Example:
-        >>> import tinygrad_rnn as tg
-        >>> tg.set_num_threads(1)
-        >>> tg.get_num_threads()
-        1
-        >>> tg.set_num_threads(None)
+        >>> x = np.arange(3.0)
+        >>> copied(x), np.shares_memory(x, copied(x))
+        (array([0., 1., 2.]), False)
     """
-    if count is not None and count < 1:
-        raise ValueError(f"set_num_threads: got {count}; expected 1 or more, or None for all")
-    thread_count.set(count)
-
-
-def get_num_threads() -> int:
-    """How many threads compiled loops run on."""
-    return thread_count.get() or available()
-
-
-@functools.cache
-def available() -> int:
-    """How many processors this process may use."""
-    allowed = getattr(os, "sched_getaffinity", None)
-    return len(allowed(0)) if allowed else os.cpu_count() or 1
-
-
-def side_by_side(tasks: list[Any]) -> None:
-    """Run functions at the same time, in this thread and in workers: each takes what is next."""
-    count = min(len(tasks), get_num_threads())
-    waiting = deque(tasks)
-
-    def work() -> None:
-        while True:
-            try:
-                task = waiting.popleft()
-            except IndexError:
-                return
-            task()
-
-    workers = workers_of(os.getpid(), get_num_threads() - 1) if count > 1 else None
-    others = [workers.submit(work) for _ in range(count - 1)] if workers else []
-    try:
-        work()
-    finally:
-        for other in others:
-            other.result()
+    if x.nbytes < LARGE:
+        return np.array(x)
+    copy = take(x.shape, x.dtype)
+    copy[...] = x
+    return copy

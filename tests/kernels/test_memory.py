@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from tinygrad_rnn.kernels import resources
-from tinygrad_rnn.kernels.resources import LATELY, Pool, Shelf, side_by_side
+from tinygrad_rnn.kernels import memory
+from tinygrad_rnn.kernels.memory import LARGE, LATELY, Pool, Shelf, copied
 
 
 def test_a_pool_hands_out_what_nobody_has_and_nothing_else():
@@ -17,7 +17,7 @@ def test_a_pool_hands_out_what_nobody_has_and_nothing_else():
     assert pool.take((3, 4), "float32").ctypes.data != address
     del view
     assert pool.take((12,), "float32").ctypes.data == address
-    assert address % resources.LINE == 0
+    assert address % memory.LINE == 0
 
 
 def test_a_shelf_lends_each_thing_to_one_at_a_time():
@@ -38,7 +38,12 @@ def test_a_shelf_forgets_what_nobody_has_asked_for_in_long():
     assert shelf.borrow("new") is not None
 
 
-def test_all_tasks_are_done_and_an_error_of_one_is_raised():
-    done = []
-    side_by_side([lambda k=k: done.append(k) for k in range(10)])
-    assert sorted(done) == list(range(10))
+def test_a_copy_shares_memory_with_nothing_and_a_large_one_uses_memory_again():
+    for count in (3, LARGE):
+        x = np.arange(float(count))
+        y = copied(x)
+        assert (y == x).all()
+        assert not np.shares_memory(x, y)
+    address = y.ctypes.data
+    del y
+    assert copied(x).ctypes.data == address

@@ -1,0 +1,193 @@
+r"""A weight's gradient: the products of all steps, added up.
+
+A weight that is used at every step gets a part of its gradient from each,
+$\bar W = \sum_t G_t A_t^\top$. All of them together are one product with as many terms as there
+are steps and sequences, of operands that lie step by step in memory. `add_gram` says so in NumPy
+and may be called in compiled loops; a `GramTask` is the same for threads that run machine code.
+"""
+
+import ctypes
+import functools
+from array import array
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinygrad_rnn.kernels.compiling import overloaded
+from tinygrad_rnn.kernels.machine_code import (
+    ObjectCode,
+    declare,
+    in_python,
+    machine_code,
+    named,
+)
+from tinygrad_rnn.kernels.memory import LINE, take
+from tinygrad_rnn.kernels.packed import multiplying
+from tinygrad_rnn.kernels.tables import address_of
+from tinygrad_rnn.kernels.tiles import BROAD, HIGH, SPAN, tile_here, tile_of
+from tinygrad_rnn.kernels.transposed import transposing
+
+Array = NDArray[Any]
+
+MISFIT = "g, a and out do not fit: (T, M * b) and (T, K * b) give (M, K)"
+
+
+def add_gram(g: Array, a: Array, out: Array, start: int, stop: int) -> None:
+    r"""Add up a weight's gradient over time, $\bar W \mathrel{+}= \sum_t G_t A_t^\top$.
+
+    Args:
+        g: The cotangents of the products, a block `(M, b)` at each step: `(T, M * b)`.
+        a: What the weight was multiplied by, a block `(K, b)` at each step: `(T, K * b)`. The rows
+            of both are contiguous and may lie any distance apart.
+        out: The gradient, `(M, K)`, contiguous; added to.
+        start: The first of its rows to compute,
+        stop: and where to stop: threads may share the rows.
+
+    Raises:
+        ValueError: If the sizes do not fit.
+
+    Example:
+        >>> out = np.zeros((2, 1))
+        >>> add_gram(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([[1.0], [10.0]]), out, 0, 2)
+        >>> out
+        array([[31.],
+               [42.]])
+    """
+    T, M, K, b = gram_sizes(g, a, out)
+    G, A = g.reshape(T, M, b)[:, start:stop], a.reshape(T, K, b)
+    out[start:stop] += np.tensordot(G, A, axes=((0, 2), (0, 2)))
+
+
+def gram_sizes(g: Array, a: Array, out: Array) -> tuple[int, int, int, int]:
+    """Steps, rows, columns and batch of a weight's gradient."""
+    M, K = out.shape
+    T, b = len(g), g.shape[1] // M
+    if g.shape != (T, M * b) or a.shape != (T, K * b):
+        raise ValueError(MISFIT)
+    return T, M, K, b
+
+
+class GramTask:
+    """Rows of a gradient that one thread adds up; a `kernels.threads.MachineTask`.
+
+    Args:
+        factors: What `add_gram` takes as `g` and `a`, as often as there are some.
+        out: The gradient, added to.
+        start: The first of its rows to compute,
+        stop: and where to stop.
+
+    Raises:
+        ValueError: If the sizes do not fit.
+
+    Example:
+        >>> out = np.zeros((2, 1))
+        >>> g, a = np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([[1.0], [10.0]])
+        >>> GramTask([(g, a)], out, 0, 2)()
+        >>> out
+        array([[31.],
+               [42.]])
+    """
+
+    def __init__(
+        self, factors: Sequence[tuple[Array, Array]], out: Array, start: int, stop: int
+    ) -> None:
+        self.run, self.code = adding_here(out.dtype)
+        size = out.itemsize
+        sizes = [gram_sizes(g, a, out) for g, a in factors]
+        depth = min(SPAN, max((T * b for T, _, _, b in sizes), default=0))
+        height, wide = collected_sizes(depth, stop - start, out.shape[1], size)
+        aside = take((height + wide,), out.dtype)
+        panels = address_of(aside)
+        self.table = array("q", (len(factors),))
+        for (g, a), (T, _, K, b) in zip(factors, sizes, strict=True):
+            steps = address_of(g), g.strides[0] // size, address_of(a), a.strides[0] // size
+            rest = K, T, b, start, stop, panels, panels + height * size
+            self.table.extend((*steps, address_of(out), *rest))
+        self.argument, _ = self.table.buffer_info()
+        self.kept = factors, out, aside
+
+    def __call__(self) -> None:
+        """Add."""
+        self.run(self.argument)
+
+    def settle(self) -> None:
+        """Never needed: adding raises nothing."""
+        raise RuntimeError("a gradient: an error that only machine code meets")
+
+
+@functools.cache
+def collected_sizes(depth: int, rows: int, columns: int, itemsize: int) -> tuple[int, int]:
+    """How many numbers of both factors are collected at most, in whole lines of the cache."""
+    tile, line = tile_here(itemsize), LINE // itemsize
+    sizes = min(rows, HIGH) + tile.panel, min(columns, BROAD) + tile.columns
+    height, wide = (-(-depth * size // line) * line for size in sizes)
+    return height, wide
+
+
+def gathering(dtype: str) -> str:
+    """The name of the machine code that collects the operands of a weight's gradient."""
+
+    def compiled() -> ObjectCode:
+        from tinygrad_rnn.kernels.microkernels import gather_by
+
+        return gather_by(dtype, transposing(dtype))
+
+    return declare(named("gather", dtype), compiled)
+
+
+def accumulating(dtype: str) -> str:
+    """The name of the machine code of a weight's gradient."""
+    tile = tile_of(dtype)
+
+    def compiled() -> ObjectCode:
+        from tinygrad_rnn.kernels.microkernels import accumulate_by
+
+        return accumulate_by(tile, dtype, multiplying(dtype), gathering(dtype))
+
+    return declare(named("accumulate", dtype, *tile), compiled)
+
+
+def adding(dtype: str) -> str:
+    """The name of the machine code of several gradients."""
+
+    def compiled() -> ObjectCode:
+        from tinygrad_rnn.kernels.microkernels import accumulate_all_by
+
+        return accumulate_all_by(dtype, accumulating(dtype))
+
+    return declare(named("accumulate_all", dtype), compiled)
+
+
+@functools.cache
+def adding_here(dtype: "np.dtype[Any]") -> tuple[Callable[..., int], int]:
+    """The machine code of several gradients: as a function, and where it is."""
+    code = machine_code(adding(dtype.name))
+    return in_python(code, ctypes.c_void_p), code.address
+
+
+@overloaded(add_gram, link=accumulating)
+def _add_gram(g: Any, a: Any, out: Any, start: Any, stop: Any) -> Callable[..., None]:
+    """The arrays that the parts of `g` and `a` are collected in are made here, once."""
+    from tinygrad_rnn.kernels.instructions import address, call
+
+    tile = tile_here(g.dtype.bitwidth // 8)
+    height, across = tile.panel, tile.columns
+    accumulate = accumulating(str(g.dtype))
+
+    def compiled(g: Array, a: Array, out: Array, start: int, stop: int) -> None:
+        M, K = out.shape
+        T, b = len(g), g.shape[1] // M
+        if b * M != g.shape[1] or b * K != a.shape[1] or len(a) != T:
+            raise ValueError(MISFIT)
+        depth, line = min(SPAN, T * b), LINE // g.itemsize
+        panels = np.empty(depth * (min(stop - start, HIGH) + height) + line, g.dtype)
+        block = np.empty(depth * (min(K, BROAD) + across) + line, g.dtype)
+        p = address(panels, -panels.ctypes.data % LINE // panels.itemsize)
+        x = address(block, -block.ctypes.data % LINE // block.itemsize)
+        g_0, g_step = address(g, 0), g.strides[0] // g.itemsize
+        a_0, a_step = address(a, 0), a.strides[0] // a.itemsize
+        call(accumulate, g_0, g_step, a_0, a_step, address(out, 0), K, T, b, start, stop, p, x)
+
+    return compiled
