@@ -20,8 +20,8 @@ from tinygrad_rnn.kernels.transposed import to_rows
 
 def add_carries(plan: Plan, parts: Sequence[Slice], found: Values, lead: tuple[int, ...]) -> None:
     """The cotangents of the initial carry, of those leaves that want one, with axes before."""
-    for slot in plan.backward or ():
-        x = plan.carries[slot.holds] if slot.role == "returning" else None
+    for _, slot in plan.roles["backward"]["returning"]:
+        x = plan.carries[slot.holds]
         if x in plan.wanted:
             g = take((plan.batch or 1, slot.rows), slot.dtype)
             for part in parts:

@@ -2,6 +2,8 @@
 
 import functools
 import itertools
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +18,7 @@ from tinygrad_rnn.compiler.tracing import Line, Program, Sym
 from tinygrad_rnn.compiler.weights import Ready
 
 Rows = tuple[int, int, Place]  # the first of them, how many, and where they are kept
+Roles = dict[str, list[tuple[int, Array]]]
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,16 @@ class Plan:
     loops: dict[tuple[str, str], Any] = field(default_factory=dict)
 
     @functools.cached_property
+    def roles(self) -> dict[str, Roles]:
+        """For the loop of each stage its arrays by role, each with its place among them."""
+        stages = {"forward": self.forward, "backward": self.backward or ()}
+        return {stage: by_role(slots) for stage, slots in stages.items()}
+
+    def is_constant(self, slot: Array) -> bool:
+        """Whether an array holds a value that is the same in every run."""
+        return slot.role == "fixed" and self.program.captured.get(slot.holds[0]) is not None
+
+    @functools.cached_property
     def widest(self) -> int:
         """Bytes of the largest block of a step, for one sequence."""
         blocks = [slot for slot in self.forward if slot.role == "block"]
@@ -96,3 +109,11 @@ class Plan:
     def rows(self) -> int:
         """Numbers that a step of a sequence makes, about."""
         return sum(slot.rows for slot in self.forward if slot.role not in ("panels", "table"))
+
+
+def by_role(slots: Sequence[Array]) -> Roles:
+    """Arrays by role, each with its place."""
+    found: Roles = defaultdict(list)
+    for k, slot in enumerate(slots):
+        found[slot.role].append((k, slot))
+    return found

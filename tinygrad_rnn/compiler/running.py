@@ -78,12 +78,12 @@ class Run:
         }
         sequences.update((("output", k), y) for k, y in enumerate(shown))
         loop = loop_for(plan, "forward", plan.forward)
-        panels = packed(plan.forward, plan.ready.matrices, values)
+        panels = packed(plan, "forward", values)
         starts = [block_of(values[x], x, plan) for x in plan.carries]
         self.values, self.parts, tasks = values, sliced(plan, T, self.work), []
         self.busy = True
         for part in self.parts:
-            arrays = arrays_of(plan.forward, "forward", part, T, sequences, panels, values)
+            arrays = arrays_of(plan, "forward", part, T, sequences, panels, values)
             for place, start in zip(plan.carried, starts, strict=True):
                 to_features(start[part.span], part.block(place, 0, start.shape[1]))
             tasks.append(loop.task(self.numbers(part), arrays, part.tables))
@@ -123,12 +123,12 @@ class Run:
         plan, T, slots = self.plan, self.T, self.plan.backward
         if plan.cotangents is None or slots is None:
             return []  # nothing that is shown depends on what wants a gradient
-        values = self.values
+        values, roles = self.values, plan.roles["backward"]
         if any(isinstance(x, Overwritten) for x in inputs):
             values = dict(zip(self.names, inputs, strict=True))
             plan.ready.compute(values)
         ends, outputs = gs[: len(plan.carries)], gs[len(plan.carries) :]
-        read = {slot.holds for slot in slots if slot.role == "sequence"}
+        read = {slot.holds for _, slot in roles["sequence"]}
         sequences: dict[Any, Array] = {
             ("frame", x): rows_of(values[x], plan.batch)
             for x in plan.frames
@@ -139,14 +139,13 @@ class Run:
             g = sequences["d_frame", x] = self.sequence(x)
             found[x] = g.reshape((T, *x.shape))
         loop, tasks = loop_for(plan, "backward", slots), []
-        panels = packed(slots, plan.ready.matrices, values)
+        panels = packed(plan, "backward", values)
         self.busy = True
         for part in self.parts:
-            arrays = arrays_of(slots, "backward", part, T, sequences, panels, values)
-            for slot in slots:
-                if slot.role == "returning":
-                    end = block_of(ends[slot.holds], plan.carries[slot.holds], plan)
-                    to_features(end[part.span], part.arrays[slot.name][(T - 1) % 2])
+            arrays = arrays_of(plan, "backward", part, T, sequences, panels, values)
+            for k, slot in roles["returning"]:
+                end = block_of(ends[slot.holds], plan.carries[slot.holds], plan)
+                to_features(end[part.span], arrays[k][(T - 1) % 2])
             tasks.append(loop.task(self.numbers(part), arrays, part.tables))
         return tasks
 

@@ -3,7 +3,7 @@
 import itertools
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -14,9 +14,9 @@ from tinygrad_rnn.compiler.emitting import Place
 from tinygrad_rnn.compiler.loading import CHANGING
 from tinygrad_rnn.compiler.plans import Plan
 from tinygrad_rnn.compiler.tracing import Sym
-from tinygrad_rnn.compiler.weights import Array, Patchwork, Values
+from tinygrad_rnn.compiler.weights import Array, Values
 from tinygrad_rnn.engine import Carrier
-from tinygrad_rnn.kernels.memory import shelf_of, take
+from tinygrad_rnn.kernels.memory import pool_of, shelf_of, take
 from tinygrad_rnn.kernels.packed import pack_parts, panels_shape
 from tinygrad_rnn.kernels.tables import Table
 from tinygrad_rnn.kernels.threads import get_num_threads
@@ -63,7 +63,8 @@ class Slice:
             return np.empty(0)
         if slot.name not in self.arrays:
             steps = {"carry": (T + 1,), "kept": (T,), "returning": (2,)}.get(slot.role, ())
-            self.arrays[slot.name] = take((*steps, slot.rows * self.width), slot.dtype)
+            shape = (*steps, slot.rows * self.width)
+            self.arrays[slot.name] = pool_of(os.getpid()).take(shape, slot.dtype)
         return self.arrays[slot.name]
 
 
@@ -105,19 +106,16 @@ def shares(M: int, work: int) -> list[tuple[int, int]]:
     return list(itertools.pairwise(cuts))
 
 
-def packed(
-    slots: Sequence[Slot], matrices: Mapping[Sym, Patchwork], values: Values
-) -> dict[Any, Array]:
-    """The panels of fixed matrices, and tables as they are."""
-    panels = {}
-    for slot in slots:
-        if slot.role == "table":
-            panels[slot.holds] = np.require(values[slot.holds[0]], requirements=LOOPS_TAKE)
-        if slot.role == "panels":
-            x, left = slot.holds
-            matrix = matrices[x] if left else matrices[x].T
-            panels[slot.holds] = out = take(panels_shape(*matrix.shape, x.dtype), x.dtype)
-            pack_parts(matrix.parts(values), out, matrix.shape[0])
+def packed(plan: Plan, stage: str, values: Values) -> dict[Any, Array]:
+    """The panels of fixed matrices, and tables as they are, that the loop of a stage takes."""
+    roles, matrices, panels = plan.roles[stage], plan.ready.matrices, {}
+    for _, slot in roles["table"]:
+        panels[slot.holds] = np.require(values[slot.holds[0]], requirements=LOOPS_TAKE)
+    for _, slot in roles["panels"]:
+        x, left = slot.holds
+        matrix = matrices[x] if left else matrices[x].T
+        panels[slot.holds] = out = take(panels_shape(*matrix.shape, x.dtype), x.dtype)
+        pack_parts(matrix.parts(values), out, matrix.shape[0])
     return panels
 
 
@@ -143,7 +141,7 @@ def as_rows(array: Array, shape: tuple[int, ...]) -> Array:
 
 
 def arrays_of(
-    slots: Sequence[Slot],
+    plan: Plan,
     stage: str,
     part: Slice,
     T: int,
@@ -154,7 +152,7 @@ def arrays_of(
     """What a loop takes, in order, for a slice.
 
     Args:
-        slots: what it takes, from the plan.
+        plan: says what that is.
         stage: which of the loops it is.
         part: the slice; keeps the arrays that are the same at each run.
         T: how many steps there are.
@@ -162,20 +160,21 @@ def arrays_of(
         panels: packed matrices, and tables.
         values: by which fixed values are known.
     """
-    if stage not in part.given:
-        part.given[stage] = [part.memory(slot, T) for slot in slots]
+    roles = plan.roles[stage]
+    new = stage not in part.given
+    if new:
+        part.given[stage] = [part.memory(slot, T) for slot in getattr(plan, stage)]
     arrays = [*part.given[stage]]
-    for k, slot in enumerate(slots):
-        role = slot.role
-        if role == "sequence":
-            whole = sequences[slot.holds]
-            arrays[k] = whole if whole.shape[1] == part.width else whole[:, part.span]
-        elif role in ("panels", "table"):
-            arrays[k] = panels[slot.holds]
-        elif role == "fixed":
+    for k, slot in roles["sequence"]:
+        whole = sequences[slot.holds]
+        arrays[k] = whole if whole.shape[1] == part.width else whole[:, part.span]
+    for k, slot in (*roles["panels"], *roles["table"]):
+        arrays[k] = panels[slot.holds]
+    for k, slot in roles["fixed"]:
+        if new or not plan.is_constant(slot):
             spread(np.asarray(values[slot.holds[0]]), arrays[k], slot.holds[1], part)
-        elif role == "total":
-            arrays[k][:] = 0
+    for k, _ in roles["total"]:
+        arrays[k][:] = 0
     return arrays
 
 

@@ -11,7 +11,7 @@ from tinygrad_rnn.compiler.likeness import Found, likeness, nest_likeness, with_
 from tinygrad_rnn.compiler.lowering import UnsupportedError
 from tinygrad_rnn.compiler.slicing import data
 from tinygrad_rnn.compiler.tracing import Program, Question, Sym, identity, trace
-from tinygrad_rnn.compiler.unrolling import Nest, Step, choose, column, time_steps
+from tinygrad_rnn.compiler.unrolling import Nest, Step, choose, column
 from tinygrad_rnn.compiler.ways import way
 from tinygrad_rnn.engine import Carrier, Tensor, modes
 from tinygrad_rnn.engine.nesting import leaves, mapped, rebuilt, structure
@@ -21,11 +21,11 @@ from tinygrad_rnn.ops import where
 LARGE = 1 << 16  # numbers that a scan computes from which it is worth saying why it does not
 
 
-def refuse_unless_worth(init: list[Any], xs: list[Any], T: int) -> None:
+def refuse_unless_worth(init: list[Any], xs: list[Any]) -> None:
     """Refuse to compile where there is nothing to compile, or nothing to compile it with."""
     if way.get() == "eager":
         raise UnsupportedError("it was told to, by tg.eager()", matters=False)
-    if T == 0 or not init:
+    if not init or not len(xs[0]):
         raise UnsupportedError("there are no steps, or nothing is carried", matters=False)
     if modes.watching.get():
         raise UnsupportedError("tg.detect_anomaly() looks at every value", matters=False)
@@ -101,7 +101,7 @@ class Stepping:
         stacked: bool = False,
     ) -> None:
         self.start, self.frames, self.stacked = leaves(init), leaves(xs), stacked
-        refuse_unless_worth(self.start, self.frames, time_steps(xs))
+        refuse_unless_worth(self.start, self.frames)
         self.step, self.init, self.xs, self.owner = step, init, xs, owner
         self.count = len(self.frames)
         self.carries = [Example(x) for x in self.start] if stacked else self.start

@@ -95,8 +95,14 @@ class Line:
             values: of its operands, by name.
             apply: what to call on them in the place of the op.
         """
-        operands = (values[x] if isinstance(x, Sym) else x for x in self.operands)
+        operands = [values[x] if isinstance(x, Sym) else x for x in self.operands]
         result = apply(*operands) if apply else self.op(*operands, **self.params)
+        values.update(zip(self.targets, result if self.op.bundles else (result,), strict=True))
+
+    def compute(self, values: dict[Sym, Any]) -> None:
+        """The same where all values are arrays."""
+        operands = [values[x] if isinstance(x, Sym) else x for x in self.operands]
+        result = self.op.compute(operands, self.params)
         values.update(zip(self.targets, result if self.op.bundles else (result,), strict=True))
 
     def place(self, y: Sym) -> int:

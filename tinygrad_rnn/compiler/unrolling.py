@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.engine import DtypeError, ShapeError, Tensor, no_grad
+from tinygrad_rnn.engine import Carrier, DtypeError, ShapeError, Tensor, no_grad
 from tinygrad_rnn.engine.nesting import leaves, mapped, rebuilt, structure
 from tinygrad_rnn.ops import stack, unbind, where
 
@@ -50,7 +50,7 @@ def unroll(
 
 def time_steps(xs: Nest) -> int:
     """T, the length of the first axis of every leaf."""
-    lengths = {np.shape(x)[:1] for x in leaves(xs)}
+    lengths = {(x.shape if isinstance(x, Carrier) else np.shape(x))[:1] for x in leaves(xs)}
     if len(lengths) != 1 or lengths == {()}:
         shapes = ", ".join(str(np.shape(x)) for x in leaves(xs))
         raise ShapeError(

@@ -61,6 +61,12 @@ class Patch(NamedTuple):
         return (width, height) if self.turned else (height, width)
 
     @property
+    def place(self) -> Cut:
+        """Its rows and columns."""
+        height, width = self.shape
+        return slice(self.row, self.row + height), slice(self.column, self.column + width)
+
+    @property
     def whole(self) -> bool:
         """Whether it shows all of the value."""
         return tuple(i.stop - i.start for i in self.cut) == self.of.shape
@@ -84,7 +90,8 @@ class Patchwork:
     Attributes:
         shape: of the whole.
         patches: cover it.
-        asked: their fields, with no cut where there is nothing to cut: what each call asks for.
+        asked: of what each call makes panels, with no cut where there is nothing to cut,
+        given: and where it finds the gradients of which values.
     """
 
     def __init__(self, shape: tuple[int, int], patches: Sequence[Patch]) -> None:
@@ -93,6 +100,7 @@ class Patchwork:
         self.asked = [
             (p.row, p.column, p.of, None if p.whole else p.cut, p.turned) for p in self.patches
         ]
+        self.given = [(p.of, p.place, p.turned, None if p.whole else p.cut) for p in self.patches]
 
     @classmethod
     def of(cls, x: Sym) -> "Patchwork":
@@ -143,15 +151,13 @@ class Patchwork:
             found: cotangents of values, added to.
             wanted: the values that want one.
         """
-        for patch in self.patches:
-            if patch.of in wanted:
-                height, width = patch.shape
-                part = g[patch.row : patch.row + height, patch.column : patch.column + width]
-                part = part.T if patch.turned else part
-                if not patch.whole:
-                    part, small = np.zeros(patch.of.shape, g.dtype), part
-                    part[patch.cut] = small
-                add(found, patch.of, part)
+        for of, place, turned, cut in self.given:
+            if of in wanted:
+                part = g[place].T if turned else g[place]
+                if cut is not None:
+                    part, small = np.zeros(of.shape, g.dtype), part
+                    part[cut] = small
+                add(found, of, part)
 
 
 def patchworks(lines: Sequence[Line]) -> dict[Sym, Patchwork]:
@@ -204,7 +210,7 @@ class Ready:
     def compute(self, values: Values) -> None:
         """Run lines on arrays, and add what they give to the values."""
         for line in self.computed:
-            line.run(values)
+            line.compute(values)
 
     def pull_back(self, values: Mapping[Sym, Any], found: Values, wanted: Collection[Sym]) -> None:
         """Carry cotangents back through the lines.

@@ -22,6 +22,7 @@ Array = NDArray[Any]
 LINE = 64  # bytes in a cache line; vectors that start at one never straddle two
 PATIENCE = 4096  # a buffer that so many others were preferred to is given back,
 LATELY = 256  # and what was laid on a shelf so many requests ago
+SMALL = 1 << 12  # bytes up to which new memory is there at once, and
 LARGE = 1 << 20  # bytes from which new memory costs more time than writing to it
 
 
@@ -132,7 +133,9 @@ def shelf_of(process: int) -> Shelf:
 
 
 def take(shape: tuple[int, ...], dtype: DTypeLike) -> Array:
-    """An array from this process's pool."""
+    """An array from this process's pool; a small one is simply made."""
+    if math.prod(shape) * np.dtype(dtype).itemsize <= SMALL:
+        return np.empty(shape, dtype)
     return pool_of(os.getpid()).take(shape, dtype)
 
 

@@ -143,9 +143,10 @@ def transpose_by(lanes: int, dtype: str) -> ObjectCode:
 
 
 def arrange_by(dtype: str, transpose: str) -> ObjectCode:
-    """The loop `arrange(parts, count, panels, K, rows)`.
+    """The loop `arrange(parts, count, panels, M, K, rows)`.
 
-    It writes a matrix that is made of several to panels of `rows` rows and `K` columns. Of each
+    It writes a matrix that is made of several, M rows and K columns in all, to panels of `rows`
+    rows, the last of which it fills up with zeros. Of each
     part there are seven numbers: its address, how far apart its rows and its columns lie, how many
     rows and columns it has, and which are its first ones in the whole.
 
@@ -153,15 +154,21 @@ def arrange_by(dtype: str, transpose: str) -> ObjectCode:
     Rows that are contiguous are transposed, by the machine code of that name, columns copied.
     """
 
-    def arrange(parts: Any, count: int, panels: Any, K: int, rows: int) -> None:
+    def arrange(parts: Any, count: int, panels: Any, M: int, K: int, rows: int) -> None:
+        if M % rows:
+            last_panel = ahead(panels, M // rows * K * rows)
+            for k in range(K):
+                for r in range(M % rows, rows):
+                    last_panel[k * rows + r] = 0
         for i in range(count):
             part = ahead(parts, 7 * i)
             a = pointer(part[0], panels)
-            down, across, M, N, row, column = part[1], part[2], part[3], part[4], part[5], part[6]
-            for k in range(0, N, PAGES):
-                deep = min(PAGES, N - k)
-                for p in range(row // rows, (row + M - 1) // rows + 1):
-                    first, last = max(row, p * rows), min(row + M, (p + 1) * rows)
+            down, across, high, long = part[1], part[2], part[3], part[4]
+            row, column = part[5], part[6]
+            for k in range(0, long, PAGES):
+                deep = min(PAGES, long - k)
+                for p in range(row // rows, (row + high - 1) // rows + 1):
+                    first, last = max(row, p * rows), min(row + high, (p + 1) * rows)
                     src = ahead(a, (first - row) * down + k * across)
                     dst = ahead(panels, (p * K + column + k) * rows + first - p * rows)
                     if across == 1:
@@ -172,7 +179,7 @@ def arrange_by(dtype: str, transpose: str) -> ObjectCode:
                                 copy(ahead(src, j * across + r), ahead(dst, j * rows + r))
 
     here, n = Pointer(getattr(types, dtype)), types.int64
-    return object_code(arrange, Pointer(n), n, here, n, n)
+    return object_code(arrange, Pointer(n), n, here, n, n, n)
 
 
 def accumulate_by(tile: Tile, dtype: str, multiply: str, gather: str) -> ObjectCode:

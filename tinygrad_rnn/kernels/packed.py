@@ -115,13 +115,12 @@ def pack_parts(parts: Sequence[tuple[int, int, Array]], panels: Array, M: int) -
         True
     """
     if current_backend() == "numba" and all(a.itemsize in a.strides for _, _, a in parts):
-        arrange(parts, panels)
+        arrange(parts, panels, M)
     else:
+        if M % panels.shape[2]:
+            panels[-1, :, M % panels.shape[2] :] = 0
         for row, column, a in parts:
             to_panels(a, panels, row, column)
-    left_over = M % panels.shape[2]
-    if left_over:
-        panels[-1, :, left_over:] = 0
 
 
 def to_panels(a: Array, panels: Array, row: int, column: int) -> None:
@@ -130,14 +129,14 @@ def to_panels(a: Array, panels: Array, row: int, column: int) -> None:
     panels[place // rows, column : column + a.shape[1], place % rows] = a
 
 
-def arrange(parts: Sequence[tuple[int, int, Array]], panels: Array) -> None:
+def arrange(parts: Sequence[tuple[int, int, Array]], panels: Array, M: int) -> None:
     """The same for all parts, which have contiguous rows or columns, by machine code."""
     said, size = array("q"), panels.itemsize
     for row, column, a in parts:
         down, across = a.strides
         said.extend((address_of(a), down // size, across // size, *a.shape, row, column))
-    sizes = address_of(panels), panels.shape[1], panels.shape[2]
-    arranging_here(panels.dtype)(said.buffer_info()[0], len(parts), *sizes)
+    _, K, rows = panels.shape
+    arranging_here(panels.dtype)(said.buffer_info()[0], len(parts), address_of(panels), M, K, rows)
 
 
 def product(panels: Array, x: Array, c: Array) -> None:
@@ -217,4 +216,4 @@ HERE, N = ctypes.c_void_p, ctypes.c_int64
 @functools.cache
 def arranging_here(dtype: "np.dtype[Any]") -> Callable[..., int]:
     """The machine code that writes panels, as a function."""
-    return in_python(machine_code(arranging(dtype.name)), HERE, N, HERE, N, N)
+    return in_python(machine_code(arranging(dtype.name)), HERE, N, HERE, N, N, N)

@@ -262,9 +262,14 @@ class AffineCell(Cell):
         """How many blocks of H rows there are, $k$."""
         return sum(self.groups)
 
+    @property
+    def sizes(self) -> Any:
+        """How long each part of the carry is."""
+        return self.hidden_size
+
     def initial(self, *batch: int) -> Carry:
-        """A state of zeros."""
-        return zeros(*batch, self.hidden_size, like=self.weight_hh)
+        """A carry of zeros."""
+        return mapped(lambda size: zeros(*batch, size, like=self.weight_hh), self.sizes)
 
     # --8<-- [start:project]
     def project(self, x: Any) -> Any:

@@ -3,7 +3,7 @@ r"""Long short-term memory, with the options that its literature added to it."""
 from typing import Any
 
 from tinygrad_rnn.nn.arguments import empty
-from tinygrad_rnn.nn.cells import AffineCell, Carry, zeros
+from tinygrad_rnn.nn.cells import AffineCell, Carry
 from tinygrad_rnn.nn.init import Seed
 from tinygrad_rnn.nn.linear import affine
 from tinygrad_rnn.nn.module import Parameter
@@ -161,10 +161,10 @@ class LSTMCell(AffineCell):
         rows = slice(0, H) if self.coupled else slice(H, 2 * H)
         self.bias_ih.data[rows], self.bias_hh.data[rows] = value, 0.0
 
-    def initial(self, *batch: int) -> Carry:
-        """State and memory of zeros."""
-        h = zeros(*batch, self.weight_hh.shape[1], like=self.weight_hh)
-        return h, zeros(*batch, self.hidden_size, like=self.weight_hh)
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """How long state and memory are; a projection makes the state shorter."""
+        return self.weight_hh.shape[1], self.hidden_size
 
     def recur(self, carry: Carry, a: Any) -> tuple[Carry, Any]:
         """One step; `a` is the projected input."""

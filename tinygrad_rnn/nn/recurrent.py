@@ -250,15 +250,15 @@ class RNNBase(Module):
             ShapeError: if `hx` has another structure or shape than the layer's states.
             DtypeError: if it has another dtype.
         """
-        places, zero = self.num_layers * len(self.directions), cell.initial(B)
+        places, sizes = self.num_layers * len(self.directions), cell.sizes
         if hx is None:
-            return [zero] * places
+            return [cell.initial(B)] * places
         states = mapped(lambda s: s if isinstance(s, Carrier) else tensor(s), hx)
         lead = (places, B) if batched else (places,)
-        expected = [(*lead, s.shape[1]) for s in leaves(zero)]
-        if not alike(states, zero) or [s.shape for s in leaves(states)] != expected:
+        expected = [(*lead, size) for size in leaves(sizes)]
+        if not alike(states, sizes) or [s.shape for s in leaves(states)] != expected:
             axes = "layers · directions, batch, size" if batched else "layers · directions, size"
-            got, asked = mapped(lambda s: tuple(s.shape), states), rebuilt(zero, expected)
+            got, asked = mapped(lambda s: tuple(s.shape), states), rebuilt(sizes, expected)
             raise ShapeError(
                 f"{type(self).__name__}: got hx of shape {got}; expected {asked}: "
                 f"({axes}), with {self.num_layers} layers and {len(self.directions)} direction(s)"
