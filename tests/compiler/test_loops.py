@@ -25,7 +25,7 @@ from tests.compiler.random_cells import COMBINING, ELEMENTWISE
 from tinygrad_rnn import nn
 from tinygrad_rnn.compiler import loading, running, slicing
 from tinygrad_rnn.engine.nesting import mapped
-from tinygrad_rnn.kernels.memory import pool_of
+from tinygrad_rnn.kernels.memory import pool
 
 pytest.importorskip("numba")
 
@@ -170,7 +170,7 @@ def test_training_needs_no_new_memory_after_its_first_step():
             p.grad = None
         output, _ = layer(x)
         (output * output).sum().backward()
-        return pool_of(os.getpid()).made
+        return pool().made
 
     with compiled("numba"):
         made = [train() for _ in range(4)]

@@ -1,18 +1,21 @@
 """Gradients that the backward loops leave behind, slice by slice, put together."""
 
+import itertools
+from collections import defaultdict
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
 from tinygrad_rnn.compiler.emitting import Place
 from tinygrad_rnn.compiler.plans import Plan, Weight
-from tinygrad_rnn.compiler.slicing import Slice, shares
+from tinygrad_rnn.compiler.slicing import Slice, shares, threads_for
 from tinygrad_rnn.compiler.tracing import Sym
 from tinygrad_rnn.compiler.weights import Array, Values, add
 from tinygrad_rnn.engine import Operation
 from tinygrad_rnn.engine.backward import settled
 from tinygrad_rnn.kernels.dispatch import current_backend
-from tinygrad_rnn.kernels.grams import GramTask, add_gram
+from tinygrad_rnn.kernels.grams import Factors, GramTask, Rows, add_gram
 from tinygrad_rnn.kernels.memory import take
 from tinygrad_rnn.kernels.threads import Task
 from tinygrad_rnn.kernels.transposed import to_rows
@@ -57,23 +60,33 @@ def products_of(
     Returns:
         What is to be done, and the gradients that are there when it is done.
     """
-    tasks: list[Task] = []
-    gradients = []
-    task_of: Callable[..., Task] = GramTask if current_backend() == "numba" else in_numpy
+    threads = threads_for(work)
+    jobs: dict[tuple[Any, int], list[Rows]] = defaultdict(list)
+    turn, gradients = itertools.count(), []
+    pieces = zip(*(factors_of(plan, part, T) for part in parts), strict=True)
     for weight in plan.weights:
-        M, K = weight.matrix.shape if weight.left else weight.matrix.shape[::-1]
-        out = take((M, K), weight.matrix.dtype)
+        out = take(weight.shape, weight.matrix.dtype)
         out[:] = 0
-        for first, rows, g in weight.g:
-            factors = [
-                (factor(weight, g, rows, part, T), factor(weight, weight.a, K, part, T))
-                for part in parts
-            ]
-            for start, stop in shares(rows, work):
-                some = out[first : first + rows]
-                tasks.append(task_of(factors, some, start, stop))
+        # Pieces come last: when there are no more rows, none is taken.
+        for (first, rows, _), factors in zip(weight.g, pieces, strict=False):
+            for start, stop in shares(rows, threads):
+                one = Rows(factors, out[first : first + rows], start, stop)
+                jobs[weight.matrix.dtype, next(turn) % threads].append(one)
         gradients.append((weight.matrix, out if weight.left else out.T))
-    return tasks, gradients
+    task_of: Callable[..., Task] = GramTask if current_backend() == "numba" else in_numpy
+    return [task_of(some) for some in jobs.values()], gradients
+
+
+def factors_of(plan: Plan, part: Slice, T: int) -> list[Factors]:
+    """The factors of all gradients, which lie where they lay in the slice's last run."""
+    if part.factors is None:
+        part.factors = [
+            Factors(factor(weight, g, rows, part, T), factor(weight, weight.a, K, part, T), rows, K)
+            for weight in plan.weights
+            for _, K in [weight.shape]
+            for _, rows, g in weight.g
+        ]
+    return part.factors
 
 
 def factor(weight: Weight, place: Place, rows: int, part: Slice, T: int) -> Array:
@@ -85,12 +98,13 @@ def factor(weight: Weight, place: Place, rows: int, part: Slice, T: int) -> Arra
     return chosen if weight.outer == 1 else chosen.reshape(T * weight.outer, wide)
 
 
-def in_numpy(factors: Sequence[tuple[Array, Array]], out: Array, start: int, stop: int) -> Task:
+def in_numpy(jobs: Sequence[Rows]) -> Task:
     """What a `GramTask` does, by NumPy; infinities and NaN are silent."""
 
     def add_all() -> None:
         with np.errstate(all="ignore"):
-            for g, a in factors:
-                add_gram(g, a, out, start, stop)
+            for factors, out, start, stop in jobs:
+                for f in factors:
+                    add_gram(f.g, f.a, out, start, stop)
 
     return add_all

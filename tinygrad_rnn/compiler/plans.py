@@ -41,6 +41,12 @@ class Weight:
     outer: int
     inner: int
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """The rows and columns of the matrix, turned so that it stands left."""
+        M, K = self.matrix.shape if self.left else self.matrix.shape[::-1]
+        return M, K
+
 
 @dataclass
 class Plan:

@@ -2,7 +2,6 @@
 
 import itertools
 import math
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -16,7 +15,8 @@ from tinygrad_rnn.compiler.plans import Plan
 from tinygrad_rnn.compiler.tracing import Sym
 from tinygrad_rnn.compiler.weights import Array, Values
 from tinygrad_rnn.engine import Carrier
-from tinygrad_rnn.kernels.memory import pool_of, shelf_of, take
+from tinygrad_rnn.kernels.grams import Factors
+from tinygrad_rnn.kernels.memory import pool, shelf, take
 from tinygrad_rnn.kernels.packed import pack_parts, panels_shape
 from tinygrad_rnn.kernels.tables import Table
 from tinygrad_rnn.kernels.threads import get_num_threads
@@ -38,6 +38,7 @@ class Slice:
         arrays: what loops write, by name, but for results.
         given: those of them that the loop of each stage takes, with gaps for the rest,
         tables: and where all was that it took last.
+        factors: of gradients, once they have been asked for.
     """
 
     start: int
@@ -45,6 +46,7 @@ class Slice:
     arrays: dict[str, Array] = field(default_factory=dict)
     given: dict[str, list[Array]] = field(default_factory=dict)
     tables: dict[str, Table] = field(default_factory=dict)
+    factors: list[Factors] | None = None
 
     @property
     def span(self) -> slice:
@@ -64,7 +66,7 @@ class Slice:
         if slot.name not in self.arrays:
             steps = {"carry": (T + 1,), "kept": (T,), "returning": (2,)}.get(slot.role, ())
             shape = (*steps, slot.rows * self.width)
-            self.arrays[slot.name] = pool_of(os.getpid()).take(shape, slot.dtype)
+            self.arrays[slot.name] = pool().take(shape, slot.dtype)
         return self.arrays[slot.name]
 
 
@@ -75,15 +77,13 @@ def data(x: Any) -> Any:
 
 def sliced(plan: Plan, T: int, work: int) -> list[Slice]:
     """The slices of a batch, for as many threads as pay; with arrays of an earlier run, if free."""
-    shelf = shelf_of(os.getpid())
-    return [shelf.borrow((plan.number, T, *span)) or Slice(*span) for span in spans(plan, work)]
+    return [shelf().borrow((plan.number, T, *span)) or Slice(*span) for span in spans(plan, work)]
 
 
 def give_back(plan: Plan, T: int, slices: Sequence[Slice]) -> None:
     """Let later runs have the arrays of slices."""
-    shelf = shelf_of(os.getpid())
     for part in slices:
-        shelf.give_back((plan.number, T, part.start, part.width), part)
+        shelf().give_back((plan.number, T, part.start, part.width), part)
 
 
 def spans(plan: Plan, work: int) -> list[tuple[int, int]]:
@@ -92,16 +92,21 @@ def spans(plan: Plan, work: int) -> list[tuple[int, int]]:
         return [(0, 1)]
     B = plan.batch
     cap = max(LANES, CACHED // plan.widest // LANES * LANES)
-    threads = get_num_threads() if work > WORTH else 1
+    threads = threads_for(work)
     count = max(min(threads, -(-B // LANES)), -(-B // cap))
     count = -(-count // threads) * threads if count > threads else count
     wide = -(-B // (count * LANES)) * LANES
     return [(j, min(wide, B - j)) for j in range(0, B, wide)]
 
 
-def shares(M: int, work: int) -> list[tuple[int, int]]:
-    """Ranges of rows, one for each thread that pays."""
-    count = max(1, min(get_num_threads() if work > WORTH else 1, M // 16))
+def threads_for(work: int) -> int:
+    """How many threads pay, given how many numbers a loop makes."""
+    return get_num_threads() if work > WORTH else 1
+
+
+def shares(M: int, threads: int) -> list[tuple[int, int]]:
+    """Ranges of rows, one for each thread that there is enough for."""
+    count = max(1, min(threads, M // 16))
     cuts = [M * k // count for k in range(count + 1)]
     return list(itertools.pairwise(cuts))
 

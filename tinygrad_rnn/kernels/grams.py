@@ -10,7 +10,7 @@ import ctypes
 import functools
 from array import array
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,58 +55,90 @@ def add_gram(g: Array, a: Array, out: Array, start: int, stop: int) -> None:
         array([[31.],
                [42.]])
     """
-    T, M, K, b = gram_sizes(g, a, out)
+    M, K = out.shape
+    T, b = gram_sizes(g, a, M, K)
     G, A = g.reshape(T, M, b)[:, start:stop], a.reshape(T, K, b)
     out[start:stop] += np.tensordot(G, A, axes=((0, 2), (0, 2)))
 
 
-def gram_sizes(g: Array, a: Array, out: Array) -> tuple[int, int, int, int]:
-    """Steps, rows, columns and batch of a weight's gradient."""
-    M, K = out.shape
+def gram_sizes(g: Array, a: Array, M: int, K: int) -> tuple[int, int]:
+    """Steps and batch of the products of an `(M, K)` gradient."""
     T, b = len(g), g.shape[1] // M
     if g.shape != (T, M * b) or a.shape != (T, K * b):
         raise ValueError(MISFIT)
-    return T, M, K, b
+    return T, b
 
 
-class GramTask:
-    """Rows of a gradient that one thread adds up; a `kernels.threads.MachineTask`.
+class Factors:
+    """What a gradient's products are made of, step by step.
 
     Args:
-        factors: What `add_gram` takes as `g` and `a`, as often as there are some.
-        out: The gradient, added to.
-        start: The first of its rows to compute,
-        stop: and where to stop.
+        g: The cotangents of the products, as `add_gram` takes them,
+        a: and what the weight was multiplied by.
+        M: How many rows the gradient has,
+        K: and how many columns.
 
     Raises:
         ValueError: If the sizes do not fit.
+    """
+
+    def __init__(self, g: Array, a: Array, M: int, K: int) -> None:
+        self.g, self.a = g, a
+        self.T, self.b = gram_sizes(g, a, M, K)
+
+    @functools.cached_property
+    def numbers(self) -> tuple[int, ...]:
+        """Where they are, and how far apart steps lie."""
+        g, a, size = self.g, self.a, self.g.itemsize
+        return address_of(g), g.strides[0] // size, address_of(a), a.strides[0] // size
+
+
+class Rows(NamedTuple):
+    """Some rows of a gradient that are to be found.
+
+    Attributes:
+        factors: whose products add up to it.
+        out: the gradient, `(M, K)`, contiguous; added to.
+        start: the first of the rows,
+        stop: and where to stop.
+    """
+
+    factors: Sequence[Factors]
+    out: Array
+    start: int
+    stop: int
+
+
+class GramTask:
+    """Rows of gradients that one thread adds up; a `kernels.threads.MachineTask`.
+
+    Args:
+        jobs: Which, all of one dtype.
 
     Example:
         >>> out = np.zeros((2, 1))
-        >>> g, a = np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([[1.0], [10.0]])
-        >>> GramTask([(g, a)], out, 0, 2)()
+        >>> factors = Factors(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([[1.0], [10.0]]), 2, 1)
+        >>> GramTask([Rows([factors], out, 0, 2)])()
         >>> out
         array([[31.],
                [42.]])
     """
 
-    def __init__(
-        self, factors: Sequence[tuple[Array, Array]], out: Array, start: int, stop: int
-    ) -> None:
-        self.run, self.code = adding_here(out.dtype)
-        size = out.itemsize
-        sizes = [gram_sizes(g, a, out) for g, a in factors]
-        depth = min(SPAN, max((T * b for T, _, _, b in sizes), default=0))
-        height, wide = collected_sizes(depth, stop - start, out.shape[1], size)
-        aside = take((height + wide,), out.dtype)
+    def __init__(self, jobs: Sequence[Rows]) -> None:
+        dtype = jobs[0].out.dtype
+        self.run, self.code = adding_here(dtype)
+        sizes = [room(job, dtype.itemsize) for job in jobs]
+        height, wide = (max(size) for size in zip(*sizes, strict=True))
+        aside = take((height + wide,), dtype)
         panels = address_of(aside)
-        self.table = array("q", (len(factors),))
-        for (g, a), (T, _, K, b) in zip(factors, sizes, strict=True):
-            steps = address_of(g), g.strides[0] // size, address_of(a), a.strides[0] // size
-            rest = K, T, b, start, stop, panels, panels + height * size
-            self.table.extend((*steps, address_of(out), *rest))
+        block = panels + height * dtype.itemsize
+        self.table = array("q", (sum(len(job.factors) for job in jobs),))
+        for factors, out, start, stop in jobs:
+            to, K = address_of(out), out.shape[1]
+            for f in factors:
+                self.table.extend((*f.numbers, to, K, f.T, f.b, start, stop, panels, block))
         self.argument, _ = self.table.buffer_info()
-        self.kept = factors, out, aside
+        self.kept = jobs, aside
 
     def __call__(self) -> None:
         """Add."""
@@ -115,6 +147,12 @@ class GramTask:
     def settle(self) -> None:
         """Never needed: adding raises nothing."""
         raise RuntimeError("a gradient: an error that only machine code meets")
+
+
+def room(job: Rows, itemsize: int) -> tuple[int, int]:
+    """How many numbers of both factors are collected at most."""
+    depth = min(SPAN, max((f.T * f.b for f in job.factors), default=0))
+    return collected_sizes(depth, job.stop - job.start, job.out.shape[1], itemsize)
 
 
 @functools.cache

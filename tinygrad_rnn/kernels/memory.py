@@ -120,23 +120,31 @@ class Shelf:
 UNUSED = 2  # references to memory in a pool: its buffer, and the argument of getrefcount
 
 
-@functools.lru_cache(maxsize=1)
-def pool_of(process: int) -> Pool:
-    """The pool of a process; after a fork the child has its own."""
+@functools.cache
+def pool() -> Pool:
+    """The pool of this process; after a fork the child has its own."""
+    new_after_fork(pool)
     return Pool()
 
 
-@functools.lru_cache(maxsize=1)
-def shelf_of(process: int) -> Shelf:
-    """The shelf of a process; after a fork the child has its own."""
+@functools.cache
+def shelf() -> Shelf:
+    """The shelf of this process; after a fork the child has its own."""
+    new_after_fork(shelf)
     return Shelf()
+
+
+def new_after_fork(cached: Any) -> None:
+    """Have a child of this process ask a cached function anew."""
+    if hasattr(os, "register_at_fork"):  # systems that have no fork do not
+        os.register_at_fork(after_in_child=cached.cache_clear)
 
 
 def take(shape: tuple[int, ...], dtype: DTypeLike) -> Array:
     """An array from this process's pool; a small one is simply made."""
     if math.prod(shape) * np.dtype(dtype).itemsize <= SMALL:
         return np.empty(shape, dtype)
-    return pool_of(os.getpid()).take(shape, dtype)
+    return pool().take(shape, dtype)
 
 
 def copied(x: Array) -> Array:

@@ -72,6 +72,7 @@ def aligned(shape: int | tuple[int, ...], dtype: DTypeLike) -> Array:
     return buffer[skipped : skipped + size * itemsize].view(dtype).reshape(shape)
 
 
+@functools.cache
 def panels_shape(M: int, K: int, dtype: DTypeLike) -> tuple[int, int, int]:
     """The shape of the panels of an `(M, K)` matrix: panels, columns, rows in a panel."""
     rows = tile_here(np.dtype(dtype).itemsize).panel

@@ -30,13 +30,12 @@ def numbers_of(x: Array) -> tuple[int, ...]:
 
 def address_of(x: Array) -> int:
     """Where an array's first number is; `x.ctypes.data` takes three times as long to say so."""
-    try:
-        rows = x if x.flags.c_contiguous else x.T
-        first = ctypes.c_char.from_buffer(rows)  # type: ignore[arg-type]
-    except (TypeError, ValueError):  # it is not contiguous, or cannot be written, or is empty
-        address: int = x.ctypes.data
-        return address
-    return ctypes.addressof(first)
+    flags = x.flags
+    if flags.forc and flags.writeable and x.size:
+        rows: Any = x if flags.c_contiguous else x.T
+        return ctypes.addressof(ctypes.c_char.from_buffer(rows))
+    address: int = x.ctypes.data
+    return address
 
 
 class Table:
