@@ -17,7 +17,7 @@ from tinygrad_rnn.compiler.weights import Array, Values
 from tinygrad_rnn.engine import Carrier
 from tinygrad_rnn.kernels.grams import Factors
 from tinygrad_rnn.kernels.memory import pool, shelf, take
-from tinygrad_rnn.kernels.packed import pack_parts, panels_shape
+from tinygrad_rnn.kernels.packed import Packing, pack_all, panels_shape
 from tinygrad_rnn.kernels.tables import Table
 from tinygrad_rnn.kernels.threads import get_num_threads
 
@@ -114,13 +114,15 @@ def shares(M: int, threads: int) -> list[tuple[int, int]]:
 def packed(plan: Plan, stage: str, values: Values) -> dict[Any, Array]:
     """The panels of fixed matrices, and tables as they are, that the loop of a stage takes."""
     roles, matrices, panels = plan.roles[stage], plan.ready.matrices, {}
+    todo = []
     for _, slot in roles["table"]:
         panels[slot.holds] = np.require(values[slot.holds[0]], requirements=LOOPS_TAKE)
     for _, slot in roles["panels"]:
         x, left = slot.holds
         matrix = matrices[x] if left else matrices[x].T
         panels[slot.holds] = out = take(panels_shape(*matrix.shape, x.dtype), x.dtype)
-        pack_parts(matrix.parts(values), out, matrix.shape[0])
+        todo.append(Packing(matrix.parts(values), out, matrix.shape[0]))
+    pack_all(todo)
     return panels
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tinygrad_rnn.kernels.grams import accumulating, adding, gathering
 from tinygrad_rnn.kernels.machine_code import linker_of, machine_code, path_of
-from tinygrad_rnn.kernels.packed import arranging, multiplying
+from tinygrad_rnn.kernels.packed import arranging, arranging_all, multiplying
 from tinygrad_rnn.kernels.threads import get_num_threads
 from tinygrad_rnn.kernels.transposed import transposing
 
@@ -26,6 +26,7 @@ def names(dtype: str) -> list[str]:
         transposing(dtype),
         multiplying(dtype),
         arranging(dtype),
+        arranging_all(dtype),
         gathering(dtype),
         accumulating(dtype),
         adding(dtype),

@@ -143,19 +143,21 @@ def transpose_by(lanes: int, dtype: str) -> ObjectCode:
 
 
 def arrange_by(dtype: str, transpose: str) -> ObjectCode:
-    """The loop `arrange(parts, count, panels, M, K, rows)`.
+    """The loop `arrange(parts, count, panels, M, K, rows, begin, end)`.
 
     It writes a matrix that is made of several, M rows and K columns in all, to panels of `rows`
-    rows, the last of which it fills up with zeros. Of each
-    part there are seven numbers: its address, how far apart its rows and its columns lie, how many
-    rows and columns it has, and which are its first ones in the whole.
+    rows, of which the very last is filled up with zeros: those from `begin` to `end`. Of each part
+    there are seven numbers: its address, how far apart its rows and its columns lie, how many rows
+    and columns it has, and which are its first ones in the whole.
 
     A few columns at a time, else there are more pages of memory than a processor knows by heart.
     Rows that are contiguous are transposed, by the machine code of that name, columns copied.
     """
 
-    def arrange(parts: Any, count: int, panels: Any, M: int, K: int, rows: int) -> None:
-        if M % rows:
+    def arrange(
+        parts: Any, count: int, panels: Any, M: int, K: int, rows: int, begin: int, end: int
+    ) -> None:
+        if M % rows and end * rows > M:
             last_panel = ahead(panels, M // rows * K * rows)
             for k in range(K):
                 for r in range(M % rows, rows):
@@ -167,7 +169,7 @@ def arrange_by(dtype: str, transpose: str) -> ObjectCode:
             row, column = part[5], part[6]
             for k in range(0, long, PAGES):
                 deep = min(PAGES, long - k)
-                for p in range(row // rows, (row + high - 1) // rows + 1):
+                for p in range(max(begin, row // rows), min(end, (row + high - 1) // rows + 1)):
                     first, last = max(row, p * rows), min(row + high, (p + 1) * rows)
                     src = ahead(a, (first - row) * down + k * across)
                     dst = ahead(panels, (p * K + column + k) * rows + first - p * rows)
@@ -179,7 +181,29 @@ def arrange_by(dtype: str, transpose: str) -> ObjectCode:
                                 copy(ahead(src, j * across + r), ahead(dst, j * rows + r))
 
     here, n = Pointer(getattr(types, dtype)), types.int64
-    return object_code(arrange, Pointer(n), n, here, n, n, n)
+    return object_code(arrange, Pointer(n), n, here, n, n, n, n, n)
+
+
+def arrange_all_by(arrange: str) -> ObjectCode:
+    """The loop `arrange_all(order)`: one thread's share of the panels of some matrices.
+
+    An order is which share it is, of how many, and the address of a table: how many matrices there
+    are, then for each how many parts it has and the next four arguments of `arrange`, then these
+    parts.
+    """
+
+    def arrange_all(order: Any) -> None:
+        share, shares, table = order[0], order[1], pointer(order[2], order)
+        matrix = ahead(table, 1)
+        for _ in range(table[0]):
+            count, panels, M, K, rows = matrix[0], matrix[1], matrix[2], matrix[3], matrix[4]
+            parts, every = ahead(matrix, 5), -(-M // rows)
+            begin, end = every * share // shares, every * (share + 1) // shares
+            # Addresses go as the numbers that they are: a processor sees no difference.
+            call(arrange, parts, count, panels, M, K, rows, begin, end)
+            matrix = ahead(parts, 7 * count)
+
+    return object_code(arrange_all, Pointer(types.int64))
 
 
 def accumulate_by(tile: Tile, dtype: str, multiply: str, gather: str) -> ObjectCode:

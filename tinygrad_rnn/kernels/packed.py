@@ -34,7 +34,7 @@ import ctypes
 import functools
 from array import array
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -49,12 +49,14 @@ from tinygrad_rnn.kernels.machine_code import (
     named,
 )
 from tinygrad_rnn.kernels.tables import address_of
+from tinygrad_rnn.kernels.threads import get_num_threads, side_by_side
 from tinygrad_rnn.kernels.tiles import Tile, tile_here, tile_of
 from tinygrad_rnn.kernels.transposed import transposing
 
 Array = NDArray[Any]
 
 LINE = 64  # bytes in a line of the processor's cache
+WORTH = 1 << 15  # numbers to be packed from which a second thread pays
 
 MISFIT = "the panels, x and c do not fit: (M, K) times (K, b) is (M, b)"
 
@@ -96,48 +98,92 @@ def pack(a: Array, out: Array | None = None) -> Array:
     """
     M, K = a.shape
     panels = aligned(panels_shape(M, K, a.dtype), a.dtype) if out is None else out
-    pack_parts([(0, 0, a)], panels, M)
+    pack_all([Packing([(0, 0, a)], panels, M)])
     return panels
 
 
-def pack_parts(parts: Sequence[tuple[int, int, Array]], panels: Array, M: int) -> None:
-    """Cut a matrix that is made of several into panels, without putting it together.
+class Packing(NamedTuple):
+    """A matrix that is to be cut into panels, without putting it together.
 
-    Args:
+    Attributes:
         parts: Matrices, each with its first row and column in the whole, which they cover.
         panels: Where to.
         M: How many rows the whole has.
+    """
+
+    parts: Sequence[tuple[int, int, Array]]
+    panels: Array
+    M: int
+
+
+def pack_all(todo: Sequence[Packing]) -> None:
+    """Cut matrices into panels, on several threads if there is much of it.
 
     Example:
         >>> a, b = np.ones((5, 2)), np.zeros((5, 1))
         >>> panels = np.empty(panels_shape(5, 3, float))
-        >>> pack_parts([(0, 0, a), (0, 2, b)], panels, 5)
+        >>> pack_all([Packing([(0, 0, a), (0, 2, b)], panels, 5)])
         >>> bool((panels == pack(np.hstack([a, b]))).all())
         True
     """
-    if current_backend() == "numba" and all(a.itemsize in a.strides for _, _, a in parts):
-        arrange(parts, panels, M)
-    else:
-        if M % panels.shape[2]:
-            panels[-1, :, M % panels.shape[2] :] = 0
+    by_machine: dict[Any, list[Packing]] = {}
+    for one in todo:
+        if current_backend() == "numba" and all(a.itemsize in a.strides for _, _, a in one.parts):
+            by_machine.setdefault(one.panels.dtype, []).append(one)
+        else:
+            in_numpy(one)
+    for dtype, some in by_machine.items():
+        size = sum(one.panels.size for one in some)
+        threads = get_num_threads() if size >= WORTH else 1
+        table = table_of(some)
+        side_by_side([PackTask(dtype, table, k, threads) for k in range(threads)])
+
+
+def in_numpy(one: Packing) -> None:
+    """Cut a matrix into panels, whatever the strides of its parts."""
+    rows = one.panels.shape[2]
+    if one.M % rows:
+        one.panels[-1, :, one.M % rows :] = 0
+    for row, column, a in one.parts:
+        place = np.arange(row, row + len(a))
+        one.panels[place // rows, column : column + a.shape[1], place % rows] = a
+
+
+def table_of(todo: Sequence[Packing]) -> "array[int]":
+    """What machine code is told of matrices whose parts have contiguous rows or columns."""
+    table = array("q", (len(todo),))
+    for parts, panels, M in todo:
+        (_, K, rows), size = panels.shape, panels.itemsize
+        table.extend((len(parts), address_of(panels), M, K, rows))
         for row, column, a in parts:
-            to_panels(a, panels, row, column)
+            down, across = a.strides
+            table.extend((address_of(a), down // size, across // size, *a.shape, row, column))
+    return table
 
 
-def to_panels(a: Array, panels: Array, row: int, column: int) -> None:
-    """Write a matrix as a part of panels."""
-    place, rows = np.arange(row, row + len(a)), panels.shape[2]
-    panels[place // rows, column : column + a.shape[1], place % rows] = a
+class PackTask:
+    """The panels that one thread writes; a `kernels.threads.MachineTask`.
 
+    Args:
+        dtype: Of the matrices.
+        table: Which they are.
+        share: Which share of their panels,
+        shares: and of how many.
+    """
 
-def arrange(parts: Sequence[tuple[int, int, Array]], panels: Array, M: int) -> None:
-    """The same for all parts, which have contiguous rows or columns, by machine code."""
-    said, size = array("q"), panels.itemsize
-    for row, column, a in parts:
-        down, across = a.strides
-        said.extend((address_of(a), down // size, across // size, *a.shape, row, column))
-    _, K, rows = panels.shape
-    arranging_here(panels.dtype)(said.buffer_info()[0], len(parts), address_of(panels), M, K, rows)
+    def __init__(self, dtype: Any, table: "array[int]", share: int, shares: int) -> None:
+        self.run, self.code = arranging_here(dtype)
+        self.order = array("q", (share, shares, table.buffer_info()[0]))
+        self.argument, _ = self.order.buffer_info()
+        self.table = table
+
+    def __call__(self) -> None:
+        """Write them."""
+        self.run(self.argument)
+
+    def settle(self) -> None:
+        """Never needed: writing raises nothing."""
+        raise RuntimeError("panels: an error that only machine code meets")
 
 
 def product(panels: Array, x: Array, c: Array) -> None:
@@ -211,10 +257,19 @@ def arranging(dtype: str) -> str:
     return declare(named("arrange", dtype), compiled)
 
 
-HERE, N = ctypes.c_void_p, ctypes.c_int64
+def arranging_all(dtype: str) -> str:
+    """The name of the machine code that writes a share of the panels of some matrices."""
+
+    def compiled() -> ObjectCode:
+        from tinygrad_rnn.kernels.microkernels import arrange_all_by
+
+        return arrange_all_by(arranging(dtype))
+
+    return declare(named("arrange_all", dtype), compiled)
 
 
 @functools.cache
-def arranging_here(dtype: "np.dtype[Any]") -> Callable[..., int]:
-    """The machine code that writes panels, as a function."""
-    return in_python(machine_code(arranging(dtype.name)), HERE, N, HERE, N, N, N)
+def arranging_here(dtype: "np.dtype[Any]") -> tuple[Callable[..., int], int]:
+    """The machine code that writes panels: as a function, and where it is."""
+    code = machine_code(arranging_all(dtype.name))
+    return in_python(code, ctypes.c_void_p), code.address
