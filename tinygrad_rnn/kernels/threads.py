@@ -159,7 +159,7 @@ class Crew:
 
     def share(self, tasks: Sequence[Task]) -> None:
         """Have the workers run tasks with this thread."""
-        self.tasks = tasks
+        self.tasks, self.errors = tasks, []
         self.work = array("q", (0, len(tasks), 0))
         for k, task in enumerate(tasks):
             code = getattr(task, "code", self.calling)
