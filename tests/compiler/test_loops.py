@@ -294,3 +294,36 @@ def test_a_folder_that_cannot_be_written_costs_a_warning(twins, tmp_path):
     again = said_by(started(tmp_path / "file" / "folder"))
     assert again["results"] == whole["results"]
     assert any("cannot be kept on disk" in text for text in again["said"])
+
+
+def test_threads_of_python_may_run_the_first_loops_of_a_process_at_once(tmp_path):
+    program = """
+import threading
+import numpy as np
+import tinygrad_rnn as tg
+from tinygrad_rnn import nn
+
+gradients = []
+
+def run():
+    layer, x = nn.LSTM(24, 32, seed=0), tg.tensor(np.ones((60, 32, 24), "float32"))
+    for _ in range(3):
+        layer(x)[0].sum().backward()
+    gradients.append(layer.weight_hh_l0.grad.numpy())
+
+threads = [threading.Thread(target=run) for _ in range(4)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+print(len(gradients), all((g == gradients[0]).all() for g in gradients))
+"""
+    said = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "TINYGRAD_RNN_CACHE": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+    assert (said.returncode, said.stdout) == (0, "4 True\n"), said.stderr

@@ -36,7 +36,7 @@ import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar
 
 import numpy as np
 
@@ -44,6 +44,9 @@ from tinygrad_rnn.kernels.folders import cache_of_user
 
 if TYPE_CHECKING:
     import subprocess
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 FOLDER = "TINYGRAD_RNN_CACHE"
 SUFFIX = ".code"
@@ -127,6 +130,27 @@ def in_python(code: MachineCode, *kinds: Any) -> Callable[..., int]:
     return functools.partial(kind(code.address), aside, aside)
 
 
+def once(make: Callable[P, R]) -> Callable[P, R]:
+    """A function whose results are kept, and which threads that ask at once wait for.
+
+    `functools.cache` alone lets each of them make its own, and all but one are thrown away: linked
+    code while another thread runs it.
+
+    Example:
+        >>> made = once(lambda name: [name])
+        >>> made("a") is made("a")
+        True
+    """
+    cached, lock = functools.cache(make), threading.RLock()
+
+    @functools.wraps(make)
+    def kept(*args: P.args, **kwargs: P.kwargs) -> R:
+        with lock:
+            return cached(*args, **kwargs)  # type: ignore[arg-type]
+
+    return kept
+
+
 class Linker:
     """Machine code of this process, by name."""
 
@@ -208,7 +232,7 @@ class Linker:
         return address
 
 
-@functools.cache
+@once
 def linker_of(process: int) -> Linker:
     """The linker of a process; after a fork the child has its own, and keeps its parent's code."""
     return Linker()

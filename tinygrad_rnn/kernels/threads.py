@@ -18,6 +18,7 @@ from queue import SimpleQueue
 from typing import Protocol
 
 from tinygrad_rnn.kernels.dispatch import current_backend
+from tinygrad_rnn.kernels.machine_code import once
 from tinygrad_rnn.kernels.turns import (
     ASLEEP,
     BEFORE,
@@ -191,7 +192,7 @@ class Crew:
         return 0
 
 
-@functools.cache
+@once
 def crew_of(process: int, size: int) -> Crew:
     """The workers of a process; after a fork the child has its own."""
     return Crew(size)

@@ -14,11 +14,10 @@ that the worker listens, or that it sleeps. An order that was not taken is withd
 """
 
 import ctypes
-import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from tinygrad_rnn.kernels.machine_code import ObjectCode, in_python, machine_code, named
+from tinygrad_rnn.kernels.machine_code import ObjectCode, in_python, machine_code, named, once
 
 NEXT, COUNT, INSIDE, TASKS = range(4)  # places in the table; at the last one its tasks begin
 CODE, ARGUMENT, STATUS, EACH = range(4)  # places in a task, and how many it has
@@ -130,7 +129,7 @@ class Turns(NamedTuple):
     share: Loop
 
 
-@functools.cache
+@once
 def turns_of(process: int) -> Turns:
     """The loops in a process; compiled at the first question."""
     here, n = ctypes.c_void_p, ctypes.c_int64
