@@ -78,9 +78,9 @@ class Run:
         }
         sequences.update((("output", k), y) for k, y in enumerate(shown))
         loop = loop_for(plan, "forward", plan.forward)
-        panels = packed(plan, "forward", values)
         starts = [block_of(values[x], x, plan) for x in plan.carries]
         self.values, self.parts, tasks = values, sliced(plan, T, self.work), []
+        panels = packed(plan, "forward", values, len(self.parts))
         self.busy = True
         for part in self.parts:
             arrays = arrays_of(plan, "forward", part, T, sequences, panels, values)
@@ -139,7 +139,7 @@ class Run:
             g = sequences["d_frame", x] = self.sequence(x)
             found[x] = g.reshape((T, *x.shape))
         loop, tasks = loop_for(plan, "backward", slots), []
-        panels = packed(plan, "backward", values)
+        panels = packed(plan, "backward", values, len(self.parts))
         self.busy = True
         for part in self.parts:
             arrays = arrays_of(plan, "backward", part, T, sequences, panels, values)

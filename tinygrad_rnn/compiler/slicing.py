@@ -111,8 +111,11 @@ def shares(M: int, threads: int) -> list[tuple[int, int]]:
     return list(itertools.pairwise(cuts))
 
 
-def packed(plan: Plan, stage: str, values: Values) -> dict[Any, Array]:
-    """The panels of fixed matrices, and tables as they are, that the loop of a stage takes."""
+def packed(plan: Plan, stage: str, values: Values, slices: int) -> dict[Any, Array]:
+    """The panels of fixed matrices, and tables as they are, that the loop of a stage takes.
+
+    For a single slice one thread writes them: what another has written is not near to begin with.
+    """
     roles, matrices, panels = plan.roles[stage], plan.ready.matrices, {}
     todo = []
     for _, slot in roles["table"]:
@@ -122,7 +125,7 @@ def packed(plan: Plan, stage: str, values: Values) -> dict[Any, Array]:
         matrix = matrices[x] if left else matrices[x].T
         panels[slot.holds] = out = take(panels_shape(*matrix.shape, x.dtype), x.dtype)
         todo.append(Packing(matrix.parts(values), out, matrix.shape[0]))
-    pack_all(todo)
+    pack_all(todo, min(slices, get_num_threads()))
     return panels
 
 

@@ -14,7 +14,7 @@ from numba.core.cgutils import alloca_once
 
 from tinygrad_rnn.kernels.instructions import BYTES, INDEX, LANE, Pointer, instruction
 
-ORDER = "seq_cst"  # what is written before is seen before, by everyone
+SEEN = "seq_cst"  # what is written before is seen before, by everyone
 PAUSE = {"x86_64": "llvm.x86.sse2.pause", "AMD64": "llvm.x86.sse2.pause"}
 YIELD = {"aarch64": "llvm.aarch64.hint", "arm64": "llvm.aarch64.hint"}
 
@@ -24,7 +24,7 @@ def peek(typing: Any, here: Any) -> Any:
     """The number there now."""
 
     def write(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.load_atomic(args[0], ORDER, 8)
+        return builder.load_atomic(args[0], SEEN, 8)
 
     return types.int64(here), write
 
@@ -34,7 +34,7 @@ def exchange(typing: Any, here: Any, new: Any) -> Any:
     """Put a number there, and say which was there before."""
 
     def write(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.atomic_rmw("xchg", args[0], args[1], ORDER)
+        return builder.atomic_rmw("xchg", args[0], args[1], SEEN)
 
     return types.int64(here, types.int64), write
 
@@ -44,7 +44,7 @@ def increase(typing: Any, here: Any, by: Any) -> Any:
     """Add to the number there, and say which it was before."""
 
     def write(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.atomic_rmw("add", args[0], args[1], ORDER)
+        return builder.atomic_rmw("add", args[0], args[1], SEEN)
 
     return types.int64(here, types.int64), write
 
@@ -54,7 +54,7 @@ def replace(typing: Any, here: Any, old: Any, new: Any) -> Any:
     """Put a number there if it is still the old one, and say whether it was."""
 
     def write(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        found = builder.cmpxchg(*args, ORDER, ORDER)
+        found = builder.cmpxchg(*args, SEEN, SEEN)
         return builder.extract_value(found, 1)
 
     return types.boolean(here, types.int64, types.int64), write

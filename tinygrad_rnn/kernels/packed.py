@@ -49,7 +49,7 @@ from tinygrad_rnn.kernels.machine_code import (
     named,
 )
 from tinygrad_rnn.kernels.tables import address_of
-from tinygrad_rnn.kernels.threads import get_num_threads, side_by_side
+from tinygrad_rnn.kernels.threads import side_by_side
 from tinygrad_rnn.kernels.tiles import Tile, tile_here, tile_of
 from tinygrad_rnn.kernels.transposed import transposing
 
@@ -116,8 +116,8 @@ class Packing(NamedTuple):
     M: int
 
 
-def pack_all(todo: Sequence[Packing]) -> None:
-    """Cut matrices into panels, on several threads if there is much of it.
+def pack_all(todo: Sequence[Packing], threads: int = 1) -> None:
+    """Cut matrices into panels, on several threads if there is enough of it.
 
     Example:
         >>> a, b = np.ones((5, 2)), np.zeros((5, 1))
@@ -134,9 +134,8 @@ def pack_all(todo: Sequence[Packing]) -> None:
             in_numpy(one)
     for dtype, some in by_machine.items():
         size = sum(one.panels.size for one in some)
-        threads = get_num_threads() if size >= WORTH else 1
-        table = table_of(some)
-        side_by_side([PackTask(dtype, table, k, threads) for k in range(threads)])
+        table, shares = table_of(some), threads if size >= WORTH else 1
+        side_by_side([PackTask(dtype, table, k, shares) for k in range(shares)])
 
 
 def in_numpy(one: Packing) -> None:
