@@ -8,7 +8,7 @@ import pytest
 from tinygrad_rnn.kernels import tiles
 from tinygrad_rnn.kernels.compiling import jit
 from tinygrad_rnn.kernels.dispatch import backend
-from tinygrad_rnn.kernels.grams import Factors, GramTask, Rows, add_gram
+from tinygrad_rnn.kernels.grams import Factors, GramTask, Portion, add_gram
 from tinygrad_rnn.kernels.machine_code import machine_code
 from tinygrad_rnn.kernels.packed import (
     aligned,
@@ -55,7 +55,7 @@ def run(way, loop, *args):
     if way == "machine code":
         assert loop is calls_add_gram
         g, a, out, start, stop = args
-        GramTask([Rows([Factors(g, a, *out.shape)], out, start, stop)])()
+        GramTask([Portion([Factors(g, a, *out.shape)], out, start, stop)])()
     else:
         (COMPILED[loop] if way == "compiled" else loop)(*args)
 

@@ -15,7 +15,7 @@ from tinygrad_rnn.compiler.weights import Array, Values, add
 from tinygrad_rnn.engine import Operation
 from tinygrad_rnn.engine.backward import settled
 from tinygrad_rnn.kernels.dispatch import current_backend
-from tinygrad_rnn.kernels.grams import Factors, GramTask, Rows, add_gram
+from tinygrad_rnn.kernels.grams import Factors, GramTask, Portion, add_gram
 from tinygrad_rnn.kernels.memory import take
 from tinygrad_rnn.kernels.threads import Task
 from tinygrad_rnn.kernels.transposed import to_rows
@@ -61,7 +61,7 @@ def products_of(
         What is to be done, and the gradients that are there when it is done.
     """
     threads = threads_for(work)
-    jobs: dict[tuple[Any, int], list[Rows]] = defaultdict(list)
+    jobs: dict[tuple[Any, int], list[Portion]] = defaultdict(list)
     turn, gradients = itertools.count(), []
     pieces = zip(*(factors_of(plan, part, T) for part in parts), strict=True)
     for weight in plan.weights:
@@ -70,7 +70,7 @@ def products_of(
         # Pieces come last: when there are no more rows, none is taken.
         for (first, rows, _), factors in zip(weight.g, pieces, strict=False):
             for start, stop in shares(rows, threads):
-                one = Rows(factors, out[first : first + rows], start, stop)
+                one = Portion(factors, out[first : first + rows], start, stop)
                 jobs[weight.matrix.dtype, next(turn) % threads].append(one)
         gradients.append((weight.matrix, out if weight.left else out.T))
     task_of: Callable[..., Task] = GramTask if current_backend() == "numba" else in_numpy
@@ -98,7 +98,7 @@ def factor(weight: Weight, place: Place, rows: int, part: Slice, T: int) -> Arra
     return chosen if weight.outer == 1 else chosen.reshape(T * weight.outer, wide)
 
 
-def in_numpy(jobs: Sequence[Rows]) -> Task:
+def in_numpy(jobs: Sequence[Portion]) -> Task:
     """What a `GramTask` does, by NumPy; infinities and NaN are silent."""
 
     def add_all() -> None:

@@ -47,9 +47,9 @@ that is said from outside, by `tg.backend("numpy")`. Import from the modules.
 :   Going over many arrays as if they were one: `tables(*lists, worth)` and
     `go_over(loop, table, numbers)`.
 
-`packed`
+`packed`, `grams`
 :   Products with a matrix that is used at every step: `pack(a)` once, then `product(panels, x, c)`;
-    and a weight's gradient, `add_gram(g, a, out, start, stop)`.
+    and its gradient, `add_gram(g, a, out, start, stop)`.
 
 `transposed`
 :   `to_features(src, dst)` and `to_rows(src, dst)`: from a batch of rows to blocks of features.

@@ -93,7 +93,7 @@ class Factors:
         return address_of(g), g.strides[0] // size, address_of(a), a.strides[0] // size
 
 
-class Rows(NamedTuple):
+class Portion(NamedTuple):
     """Some rows of a gradient that are to be found.
 
     Attributes:
@@ -118,13 +118,13 @@ class GramTask:
     Example:
         >>> out = np.zeros((2, 1))
         >>> factors = Factors(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([[1.0], [10.0]]), 2, 1)
-        >>> GramTask([Rows([factors], out, 0, 2)])()
+        >>> GramTask([Portion([factors], out, 0, 2)])()
         >>> out
         array([[31.],
                [42.]])
     """
 
-    def __init__(self, jobs: Sequence[Rows]) -> None:
+    def __init__(self, jobs: Sequence[Portion]) -> None:
         dtype = jobs[0].out.dtype
         self.run, self.code = adding_here(dtype)
         sizes = [room(job, dtype.itemsize) for job in jobs]
@@ -149,7 +149,7 @@ class GramTask:
         raise RuntimeError("a gradient: an error that only machine code meets")
 
 
-def room(job: Rows, itemsize: int) -> tuple[int, int]:
+def room(job: Portion, itemsize: int) -> tuple[int, int]:
     """How many numbers of both factors are collected at most."""
     depth = min(SPAN, max((f.T * f.b for f in job.factors), default=0))
     return collected_sizes(depth, job.stop - job.start, job.out.shape[1], itemsize)
