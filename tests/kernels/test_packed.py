@@ -55,7 +55,10 @@ def run(way, loop, *args):
     if way == "machine code":
         assert loop is calls_add_gram
         g, a, out, start, stop = args
+        before = out[start:stop].copy()
+        out[start:stop] = np.nan
         GramTask([Portion([Factors(g, a, *out.shape)], out, start, stop)])()
+        out[start:stop] += before
     else:
         (COMPILED[loop] if way == "compiled" else loop)(*args)
 
@@ -105,7 +108,24 @@ def test_a_gram_is_the_sum_of_its_products_for_every_shape(way, dtype):
         assert untouched(), (T, M, K, b)
 
 
-@all_ways
+def test_a_task_adds_up_several_factors_and_goes_through_several_gradients():
+    outs, jobs = [], []
+    for M, K in ((30, 7), (4, 300)):
+        factors = [
+            Factors(apart("float64", T, M * b), apart("float64", T, K * b), M, K)
+            for T, b in ((5, 8), (40, 3), (1, 1))
+        ]
+        outs.append(np.full((M, K), np.nan))
+        jobs.append(Portion(factors, outs[-1], 0, M))
+    GramTask(jobs)()
+    for out, (factors, *_) in zip(outs, jobs, strict=True):
+        expected = np.zeros_like(out)
+        for f in factors:
+            add_gram(f.g, f.a, expected, 0, len(out))
+        assert_near(out, expected, 200)
+
+
+@both_ways
 def test_a_gram_of_no_steps_adds_nothing(way):
     out = np.ones((3, 2))
     run(way, calls_add_gram, apart(float, 0, 12), apart(float, 0, 8), out, 0, 3)

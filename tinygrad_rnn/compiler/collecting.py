@@ -66,7 +66,8 @@ def products_of(
     pieces = zip(*(factors_of(plan, part, T) for part in parts), strict=True)
     for weight in plan.weights:
         out = take(weight.shape, weight.matrix.dtype)
-        out[:] = 0
+        if sum(rows for _, rows, _ in weight.g) < len(out):
+            out[:] = 0  # what no product's cotangent reaches
         # Pieces come last: when there are no more rows, none is taken.
         for (first, rows, _), factors in zip(weight.g, pieces, strict=False):
             for start, stop in shares(rows, threads):
@@ -104,6 +105,7 @@ def in_numpy(jobs: Sequence[Portion]) -> Task:
     def add_all() -> None:
         with np.errstate(all="ignore"):
             for factors, out, start, stop in jobs:
+                out[start:stop] = 0
                 for f in factors:
                     add_gram(f.g, f.a, out, start, stop)
 

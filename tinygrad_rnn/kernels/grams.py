@@ -97,8 +97,8 @@ class Portion(NamedTuple):
     """Some rows of a gradient that are to be found.
 
     Attributes:
-        factors: whose products add up to it.
-        out: the gradient, `(M, K)`, contiguous; added to.
+        factors: whose products add up to it, of one step or more each.
+        out: the gradient, `(M, K)`, contiguous; written to.
         start: the first of the rows,
         stop: and where to stop.
     """
@@ -116,7 +116,7 @@ class GramTask:
         jobs: Which, all of one dtype.
 
     Example:
-        >>> out = np.zeros((2, 1))
+        >>> out = np.empty((2, 1))
         >>> factors = Factors(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([[1.0], [10.0]]), 2, 1)
         >>> GramTask([Portion([factors], out, 0, 2)])()
         >>> out
@@ -135,8 +135,8 @@ class GramTask:
         self.table = array("q", (sum(len(job.factors) for job in jobs),))
         for factors, out, start, stop in jobs:
             to, K = address_of(out), out.shape[1]
-            for f in factors:
-                self.table.extend((*f.numbers, to, K, f.T, f.b, start, stop, panels, block))
+            for k, f in enumerate(factors):
+                self.table.extend((*f.numbers, to, K, f.T, f.b, start, stop, panels, block, k))
         self.argument, _ = self.table.buffer_info()
         self.kept = jobs, aside
 
@@ -226,6 +226,7 @@ def _add_gram(g: Any, a: Any, out: Any, start: Any, stop: Any) -> Callable[..., 
         x = address(block, -block.ctypes.data % LINE // block.itemsize)
         g_0, g_step = address(g, 0), g.strides[0] // g.itemsize
         a_0, a_step = address(a, 0), a.strides[0] // a.itemsize
-        call(accumulate, g_0, g_step, a_0, a_step, address(out, 0), K, T, b, start, stop, p, x)
+        c = address(out, 0)
+        call(accumulate, g_0, g_step, a_0, a_step, c, K, T, b, start, stop, p, x, 1)
 
     return compiled

@@ -207,9 +207,10 @@ def arrange_all_by(arrange: str) -> ObjectCode:
 
 
 def accumulate_by(tile: Tile, dtype: str, multiply: str, gather: str) -> ObjectCode:
-    """The loop `accumulate(g, g_step, a, a_step, c, K, T, b, start, stop, p, x)`.
+    """The loop `accumulate(g, g_step, a, a_step, c, K, T, b, start, stop, p, x, add)`.
 
-    It adds the products of all steps to rows of c, K numbers wide. Steps and batch are summed over
+    It adds up the products of all steps in rows of c, K numbers wide, to what is there unless `add`
+    is zero. Steps and batch are summed over
     alike, so both become the columns of one product: parts of g its panels, collected in `p`, parts
     of a its right operand, collected in `x`, as large as stay in the second cache.
     """
@@ -229,6 +230,7 @@ def accumulate_by(tile: Tile, dtype: str, multiply: str, gather: str) -> ObjectC
         stop: int,
         p: Any,
         x: Any,
+        add: int,
     ) -> None:
         most, widest = max(1, SPAN // b), min(b, SPAN)
         passes = max(1, -(-K // BROAD))
@@ -245,12 +247,14 @@ def accumulate_by(tile: Tile, dtype: str, multiply: str, gather: str) -> ObjectC
                         m_stop = min(stop, m + tall)
                         call(gather, g, g_step, b, t, steps, j, width, m, m_stop, height, p)
                         c_m, M, N = ahead(c, m * K + k), m_stop - m, k_stop - k
-                        call(
-                            multiply, p, depth, x, across, depth * across, c_m, K, M, N, depth, True
-                        )
+                        apart = depth * across
+                        if add or t or j:
+                            call(multiply, p, depth, x, across, apart, c_m, K, M, N, depth, True)
+                        else:
+                            call(multiply, p, depth, x, across, apart, c_m, K, M, N, depth, False)
 
     here, n = Pointer(getattr(types, dtype)), types.int64
-    return object_code(accumulate, here, n, here, n, here, n, n, n, n, n, here, here)
+    return object_code(accumulate, here, n, here, n, here, n, n, n, n, n, here, here, n)
 
 
 def accumulate_all_by(dtype: str, accumulate: str) -> ObjectCode:
@@ -258,11 +262,12 @@ def accumulate_all_by(dtype: str, accumulate: str) -> ObjectCode:
 
     def accumulate_all(table: Any) -> None:
         for i in range(table[0]):
-            row = ahead(table, 1 + 12 * i)
+            row = ahead(table, 1 + 13 * i)
             g, g_step, a, a_step, c = row[0], row[1], row[2], row[3], row[4]
             K, T, b, start, stop, p, x = row[5], row[6], row[7], row[8], row[9], row[10], row[11]
+            add = row[12]
             # Addresses go as the numbers that they are: a processor sees no difference.
-            call(accumulate, g, g_step, a, a_step, c, K, T, b, start, stop, p, x)
+            call(accumulate, g, g_step, a, a_step, c, K, T, b, start, stop, p, x, add)
 
     return object_code(accumulate_all, Pointer(types.int64))
 
