@@ -22,9 +22,10 @@ import threading
 import warnings
 from collections.abc import Callable, Sequence
 from types import FunctionType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from tinygrad_rnn.kernels.machine_code import ObjectCode, machine_code
+if TYPE_CHECKING:
+    from tinygrad_rnn.kernels.machine_code import ObjectCode
 
 F = TypeVar("F", bound=Callable[..., Any])
 Link = Callable[[str], str]
@@ -145,6 +146,8 @@ def jit(loop: F, *, signature: Any = None, keep: bool = True) -> F:
     """
     import numba
 
+    from tinygrad_rnn.kernels.machine_code import machine_code
+
     _tell_numba_what_loops_may_call()
     for link in _links_of(loop):
         for dtype in _floats(signature and signature.args):
@@ -154,7 +157,7 @@ def jit(loop: F, *, signature: Any = None, keep: bool = True) -> F:
     return compiled
 
 
-def object_code(loop: Callable[..., None], *arguments: Any) -> ObjectCode:
+def object_code(loop: Callable[..., None], *arguments: Any) -> "ObjectCode":
     """Compile a loop apart from those that call it and from Python.
 
     Args:
@@ -162,6 +165,8 @@ def object_code(loop: Callable[..., None], *arguments: Any) -> ObjectCode:
         arguments: Numba's types of its arguments.
     """
     import numba
+
+    from tinygrad_rnn.kernels.machine_code import ObjectCode
 
     _tell_numba_what_loops_may_call()
     for link in _links_of(loop):

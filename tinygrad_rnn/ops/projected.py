@@ -12,7 +12,7 @@ places, would be the largest array of a training step. They never exist as a who
 """
 
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -30,8 +30,6 @@ from tinygrad_rnn.engine import (
 )
 from tinygrad_rnn.engine.modes import recording
 from tinygrad_rnn.engine.operation import described
-from tinygrad_rnn.kernels import projected
-from tinygrad_rnn.kernels.projected import Found, Projected
 from tinygrad_rnn.ops.bounds import integers, refuse_unknown
 from tinygrad_rnn.ops.classification import (
     class_weights,
@@ -42,6 +40,9 @@ from tinygrad_rnn.ops.classification import (
 )
 from tinygrad_rnn.ops.loss import refuse_reduction
 from tinygrad_rnn.ops.reduce import sum
+
+if TYPE_CHECKING:
+    from tinygrad_rnn.kernels.projected import Found, Projected
 
 __all__ = ["linear_cross_entropy", "projected_cross_entropy"]
 
@@ -59,9 +60,16 @@ class Slopes:
         self.found: dict[int, Array] = {}
         self.of: Any = None  # the cotangents of single losses; None where all are 1
 
-    def fill(self, found: Found, of: Any = None) -> None:
+    def fill(self, found: "Found", of: Any = None) -> None:
         """Keep what was found for these cotangents."""
         self.found, self.of = {0: found.x, 1: found.weight, 2: found.bias}, of
+
+
+def found_by(p: "Projected", gradients: bool) -> "Found":
+    """What the kernel finds: threads and packed products, imported by the first loss."""
+    from tinygrad_rnn.kernels.projected import projected_cross_entropy
+
+    return projected_cross_entropy(p, gradients)
 
 
 def projection(
@@ -73,8 +81,10 @@ def projection(
     ignore_index: int,
     label_smoothing: float,
     reduction: str,
-) -> Projected:
+) -> "Projected":
     """The call in the kernels' terms, or the error that says what is wrong with it."""
+    from tinygrad_rnn.kernels.projected import Projected
+
     call = "projected_cross_entropy"
     refuse_reduction(call, reduction)
     refuse_smoothing(call, label_smoothing)
@@ -174,7 +184,7 @@ def projected_cross_entropy(
     options = class_weight, ignore_index, label_smoothing, reduction
     p = projection(x, w, b, targets, *options)
     early = slopes is not None and reduction != "none"
-    found = projected.projected_cross_entropy(p, gradients=early)
+    found = found_by(p, gradients=early)
     if slopes is not None and early:
         slopes.fill(found)
     return reduced_rows(found.losses, p.row_weights, p.targets.shape, reduction)
@@ -189,7 +199,7 @@ def gradient(i: int, g: Any, y: Any, x: Any, w: Any, b: Any, targets: Any, **opt
     if i not in slopes.found or slopes.of is not of:
         p = projection(x, w, b, targets, **options)
         r = p.row_weights if of is None else p.row_weights * of
-        slopes.fill(projected.projected_cross_entropy(p._replace(row_weights=r), True), of)
+        slopes.fill(found_by(p._replace(row_weights=r), gradients=True), of)
     found = slopes.found.pop(i)
     return found if of is not None or g == 1 else g * found
 
