@@ -48,6 +48,7 @@ from tinygrad_rnn.kernels.machine_code import (
     machine_code,
     named,
 )
+from tinygrad_rnn.kernels.memory import LINE
 from tinygrad_rnn.kernels.tables import address_of
 from tinygrad_rnn.kernels.threads import side_by_side
 from tinygrad_rnn.kernels.tiles import Tile, tile_here, tile_of
@@ -55,7 +56,6 @@ from tinygrad_rnn.kernels.transposed import transposing
 
 Array = NDArray[Any]
 
-LINE = 64  # bytes in a line of the processor's cache
 WORTH = 1 << 15  # numbers to be packed from which a second thread pays
 
 MISFIT = "the panels, x and c do not fit: (M, K) times (K, b) is (M, b)"
