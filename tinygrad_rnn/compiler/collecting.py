@@ -69,9 +69,9 @@ def products_of(
         if sum(rows for _, rows, _ in weight.g) < len(out):
             out[:] = 0  # what no product's cotangent reaches
         # Pieces come last: when there are no more rows, none is taken.
-        for (first, rows, _), factors in zip(weight.g, pieces, strict=False):
+        for (first, rows, _), piece in zip(weight.g, pieces, strict=False):
             for start, stop in shares(rows, threads):
-                one = Portion(factors, out[first : first + rows], start, stop)
+                one = Portion(piece, out[first : first + rows], start, stop)
                 jobs[weight.matrix.dtype, next(turn) % threads].append(one)
         gradients.append((weight.matrix, out if weight.left else out.T))
     task_of: Callable[..., Task] = GramTask if current_backend() == "numba" else in_numpy
@@ -82,12 +82,16 @@ def factors_of(plan: Plan, part: Slice, T: int) -> list[Factors]:
     """The factors of all gradients, which lie where they lay in the slice's last run."""
     if part.factors is None:
         part.factors = [
-            Factors(factor(weight, g, rows, part, T), factor(weight, weight.a, K, part, T), rows, K)
-            for weight in plan.weights
-            for _, K in [weight.shape]
-            for _, rows, g in weight.g
+            factors(weight, g, rows, part, T) for weight in plan.weights for _, rows, g in weight.g
         ]
     return part.factors
+
+
+def factors(weight: Weight, g: Place, rows: int, part: Slice, T: int) -> Factors:
+    """The factors of some rows of a gradient."""
+    _, K = weight.shape
+    a = factor(weight, weight.a, K, part, T)
+    return Factors(factor(weight, g, rows, part, T), a, rows, K)
 
 
 def factor(weight: Weight, place: Place, rows: int, part: Slice, T: int) -> Array:
@@ -104,9 +108,9 @@ def in_numpy(jobs: Sequence[Portion]) -> Task:
 
     def add_all() -> None:
         with np.errstate(all="ignore"):
-            for factors, out, start, stop in jobs:
+            for piece, out, start, stop in jobs:
                 out[start:stop] = 0
-                for f in factors:
+                for f in piece:
                     add_gram(f.g, f.a, out, start, stop)
 
     return add_all

@@ -35,7 +35,7 @@ from tinygrad_rnn.kernels.machine_code import (
     write_whole,
 )
 from tinygrad_rnn.kernels.tables import Table, compiled_with_table
-from tinygrad_rnn.kernels.threads import Task
+from tinygrad_rnn.kernels.threads import MachineTask, Task
 
 KEPT = 500  # modules; each takes some 50 kB with the machine code of its loops
 AXES = {"sequence": 3, "panels": 3, "table": 2, "kept": 2, "carry": 2, "returning": 2}
@@ -198,28 +198,24 @@ class CompiledLoop:
         return LoopTask(self, table, partial(self.in_numpy, *numbers, *arrays))
 
     def in_numpy(self, *arguments: Any) -> None:
-        """Run the loop again that met an error: NumPy meets it too, and names it."""
+        """Make the call without machine code."""
         PythonLoop(self.source, self.stage).run(*arguments)
-        raise RuntimeError(f"{self.stage} loop: an error that only machine code meets")
 
 
-class LoopTask:
-    """A call of a loop, by Python or by machine code; a `kernels.threads.MachineTask`.
+class LoopTask(MachineTask):
+    """A call of a loop.
 
-    Attributes:
+    Args:
+        loop: the loop.
         table: what it is called with.
-        settle: runs it again where it has met an error.
-        code: the loop's address,
-        argument: and the table's.
+        in_numpy: runs it again where it has met an error.
     """
 
-    __slots__ = ("argument", "code", "loop", "settle", "table")
+    def __init__(self, loop: CompiledLoop, table: Table, in_numpy: Task) -> None:
+        self.run, self.code, self.argument = loop.loop, loop.code.address, table.address
+        self.table, self.in_numpy = table, in_numpy
 
-    def __init__(self, loop: CompiledLoop, table: Table, settle: Task) -> None:
-        self.loop, self.table, self.settle = loop.loop, table, settle
-        self.code, self.argument = loop.code.address, table.address
-
-    def __call__(self) -> None:
-        """Make the call."""
-        if self.loop(self.argument):
-            self.settle()
+    def settle(self) -> None:
+        """Have NumPy meet the error too, and name it."""
+        self.in_numpy()
+        super().settle()

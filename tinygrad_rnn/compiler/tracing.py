@@ -99,12 +99,6 @@ class Line:
         result = apply(*operands) if apply else self.op(*operands, **self.params)
         values.update(zip(self.targets, result if self.op.bundles else (result,), strict=True))
 
-    def compute(self, values: dict[Sym, Any]) -> None:
-        """The same where all values are arrays."""
-        operands = [values[x] if isinstance(x, Sym) else x for x in self.operands]
-        result = self.op.compute(operands, self.params)
-        values.update(zip(self.targets, result if self.op.bundles else (result,), strict=True))
-
     def place(self, y: Sym) -> int:
         """Which of the targets a value is; `==` on values would be one more line."""
         return next(i for i, target in enumerate(self.targets) if target is y)

@@ -210,7 +210,7 @@ class Ready:
     def compute(self, values: Values) -> None:
         """Run lines on arrays, and add what they give to the values."""
         for line in self.computed:
-            line.compute(values)
+            line.run(values, functools.partial(line.op.forward, **line.params))
 
     def pull_back(self, values: Mapping[Sym, Any], found: Values, wanted: Collection[Sym]) -> None:
         """Carry cotangents back through the lines.

@@ -26,6 +26,7 @@ from tinygrad_rnn.kernels.machine_code import (
 from tinygrad_rnn.kernels.memory import LINE, take
 from tinygrad_rnn.kernels.packed import multiplying
 from tinygrad_rnn.kernels.tables import address_of
+from tinygrad_rnn.kernels.threads import MachineTask
 from tinygrad_rnn.kernels.tiles import BROAD, HIGH, SPAN, tile_here, tile_of
 from tinygrad_rnn.kernels.transposed import transposing
 
@@ -109,8 +110,8 @@ class Portion(NamedTuple):
     stop: int
 
 
-class GramTask:
-    """Rows of gradients that one thread adds up; a `kernels.threads.MachineTask`.
+class GramTask(MachineTask):
+    """Rows of gradients that one thread adds up.
 
     Args:
         jobs: Which, all of one dtype.
@@ -139,14 +140,6 @@ class GramTask:
                 self.table.extend((*f.numbers, to, K, f.T, f.b, start, stop, panels, block, k))
         self.argument, _ = self.table.buffer_info()
         self.kept = jobs, aside
-
-    def __call__(self) -> None:
-        """Add."""
-        self.run(self.argument)
-
-    def settle(self) -> None:
-        """Never needed: adding raises nothing."""
-        raise RuntimeError("a gradient: an error that only machine code meets")
 
 
 def room(job: Portion, itemsize: int) -> tuple[int, int]:

@@ -50,7 +50,7 @@ from tinygrad_rnn.kernels.machine_code import (
 )
 from tinygrad_rnn.kernels.memory import LINE
 from tinygrad_rnn.kernels.tables import address_of
-from tinygrad_rnn.kernels.threads import side_by_side
+from tinygrad_rnn.kernels.threads import MachineTask, side_by_side
 from tinygrad_rnn.kernels.tiles import Tile, tile_here, tile_of
 from tinygrad_rnn.kernels.transposed import transposing
 
@@ -160,8 +160,8 @@ def table_of(todo: Sequence[Packing]) -> "array[int]":
     return table
 
 
-class PackTask:
-    """The panels that one thread writes; a `kernels.threads.MachineTask`.
+class PackTask(MachineTask):
+    """The panels that one thread writes.
 
     Args:
         dtype: Of the matrices.
@@ -175,14 +175,6 @@ class PackTask:
         self.order = array("q", (share, shares, table.buffer_info()[0]))
         self.argument, _ = self.order.buffer_info()
         self.table = table
-
-    def __call__(self) -> None:
-        """Write them."""
-        self.run(self.argument)
-
-    def settle(self) -> None:
-        """Never needed: writing raises nothing."""
-        raise RuntimeError("panels: an error that only machine code meets")
 
 
 def product(panels: Array, x: Array, c: Array) -> None:

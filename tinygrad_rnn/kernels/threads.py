@@ -15,7 +15,6 @@ from array import array
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from queue import SimpleQueue
-from typing import Protocol
 
 from tinygrad_rnn.kernels.dispatch import current_backend
 from tinygrad_rnn.kernels.machine_code import once
@@ -38,22 +37,27 @@ Task = Callable[[], None]
 thread_count: ContextVar[int | None] = ContextVar("thread_count", default=None)
 
 
-class MachineTask(Protocol):
+class MachineTask:
     """A task that machine code can do without Python.
 
     Attributes:
+        run: the code as a function, which returns zero if nothing went wrong,
         code: its address,
         argument: and what it takes.
     """
 
+    run: Callable[[int], int]
     code: int
     argument: int
 
     def __call__(self) -> None:
         """Do it from Python."""
+        if self.run(self.argument):
+            self.settle()
 
     def settle(self) -> None:
         """Raise what went wrong, after the code has said that something did."""
+        raise RuntimeError(f"{type(self).__name__}: an error that only machine code meets")
 
 
 def set_num_threads(count: int | None) -> None:
