@@ -228,11 +228,14 @@ def forward(T, b, first, stride, table, ids, y):
 
 def test_an_error_inside_machine_code_is_named_by_numpy():
     roles = ("table", "float64"), ("block", "int64"), ("block", "float64")
-    loop, tables = loading.loop_by(LOOKING_UP, "forward", roles, "numba"), {}
+    loop = loading.loop_by(LOOKING_UP, "forward", roles, "numba")
     table, y = np.arange(6.0).reshape(3, 2), np.empty(4)
-    loop.task((1, 2, 0, 1), [table, np.array([2, 0]), y], tables)()
+    call = loop.call((1, 2, 0, 1), 0, [table, np.array([2, 0]), y])
+    call.task({})()
     np.testing.assert_array_equal(y, [4, 0, 5, 1])
-    wrong = loop.task((1, 2, 0, 1), [table, np.array([2, 7]), y], {})
+    call.task({0: 2 * table})()
+    np.testing.assert_array_equal(y, [8, 0, 10, 2])
+    wrong = call.task({1: np.array([2, 7])})
     with pytest.raises(IndexError, match="index 7 is out of bounds for axis 0 with size 3"):
         wrong()
 

@@ -1,6 +1,7 @@
 """Gradients that the backward loops leave behind, slice by slice, put together."""
 
 import itertools
+import sys
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -9,27 +10,15 @@ import numpy as np
 
 from tinygrad_rnn.compiler.emitting import Place
 from tinygrad_rnn.compiler.plans import Plan, Weight
-from tinygrad_rnn.compiler.slicing import Slice, shares, threads_for
+from tinygrad_rnn.compiler.slicing import Slice, shares
 from tinygrad_rnn.compiler.tracing import Sym
 from tinygrad_rnn.compiler.weights import Array, Values, add
 from tinygrad_rnn.engine import Operation
 from tinygrad_rnn.engine.backward import settled
 from tinygrad_rnn.kernels.dispatch import current_backend
 from tinygrad_rnn.kernels.grams import Factors, GramTask, Portion, add_gram
-from tinygrad_rnn.kernels.memory import take
+from tinygrad_rnn.kernels.memory import pool
 from tinygrad_rnn.kernels.threads import Task
-from tinygrad_rnn.kernels.transposed import to_rows
-
-
-def add_carries(plan: Plan, parts: Sequence[Slice], found: Values, lead: tuple[int, ...]) -> None:
-    """The cotangents of the initial carry, of those leaves that want one, with axes before."""
-    for _, slot in plan.roles["backward"]["returning"]:
-        x = plan.carries[slot.holds]
-        if x in plan.wanted:
-            g = take((plan.batch or 1, slot.rows), slot.dtype)
-            for part in parts:
-                to_rows(part.arrays[slot.name][1], g[part.span])
-            found[x] = g.reshape((*lead, *x.shape))
 
 
 def add_sums(plan: Plan, parts: Sequence[Slice], found: Values, op: Operation) -> None:
@@ -46,45 +35,57 @@ def add_sums(plan: Plan, parts: Sequence[Slice], found: Values, op: Operation) -
         add(found, x, settled(total, x.shape, x.dtype, op, 0))
 
 
-def products_of(
-    plan: Plan, parts: Sequence[Slice], T: int, work: int
-) -> tuple[list[Task], list[tuple[Sym, Array]]]:
+class Gradients:
     """The gradients of fixed matrices: one product each, rows of which are shared by threads.
 
     Args:
         plan: which they are.
         parts: the slices, whose products add up.
         T: how many steps there are.
-        work: how many numbers the loops have made; from it follows how many threads pay.
-
-    Returns:
-        What is to be done, and the gradients that are there when it is done.
+        threads: how many threads there are.
     """
-    threads = threads_for(work)
-    jobs: dict[tuple[Any, int], list[Portion]] = defaultdict(list)
-    turn, gradients = itertools.count(), []
-    pieces = zip(*(factors_of(plan, part, T) for part in parts), strict=True)
-    for weight in plan.weights:
-        out = take(weight.shape, weight.matrix.dtype)
-        if sum(rows for _, rows, _ in weight.g) < len(out):
-            out[:] = 0  # what no product's cotangent reaches
-        # Pieces come last: when there are no more rows, none is taken.
-        for (first, rows, _), piece in zip(weight.g, pieces, strict=False):
-            for start, stop in shares(rows, threads):
-                one = Portion(piece, out[first : first + rows], start, stop)
-                jobs[weight.matrix.dtype, next(turn) % threads].append(one)
-        gradients.append((weight.matrix, out if weight.left else out.T))
-    task_of: Callable[..., Task] = GramTask if current_backend() == "numba" else in_numpy
-    return [task_of(some) for some in jobs.values()], gradients
 
-
-def factors_of(plan: Plan, part: Slice, T: int) -> list[Factors]:
-    """The factors of all gradients, which lie where they lay in the slice's last run."""
-    if part.factors is None:
-        part.factors = [
-            factors(weight, g, rows, part, T) for weight in plan.weights for _, rows, g in weight.g
+    def __init__(self, plan: Plan, parts: Sequence[Slice], T: int, threads: int) -> None:
+        self.weights, self.threads = plan.weights, threads
+        self.factors = [
+            [[factors(weight, g, rows, part, T) for part in parts] for _, rows, g in weight.g]
+            for weight in self.weights
         ]
-    return part.factors
+        self.outs: list[Array] = []
+        self.untaken: list[int] = []
+        self.todo: list[Task] = []
+
+    def tasks(self) -> list[Task]:
+        """What is to be done."""
+        if not self.outs or self.untaken != self.references():
+            self.renew()
+        for weight, out in zip(self.weights, self.outs, strict=True):
+            if sum(rows for _, rows, _ in weight.g) < len(out):
+                out[:] = 0  # what no product's cotangent reaches
+        return self.todo
+
+    def found(self) -> list[tuple[Sym, Array]]:
+        """The gradients, when it is done."""
+        outs = zip(self.weights, self.outs, strict=True)
+        return [(weight.matrix, out[:] if weight.left else out.T) for weight, out in outs]
+
+    def references(self) -> list[int]:
+        """How many there are to the memory of each gradient: more if somebody keeps one."""
+        return [sys.getrefcount(out.base) for out in self.outs]
+
+    def renew(self) -> None:
+        """Take other memory for the gradients; whoever has the last ones may keep them."""
+        self.outs = [pool().take(weight.shape, weight.matrix.dtype) for weight in self.weights]
+        jobs: dict[tuple[Any, int], list[Portion]] = defaultdict(list)
+        turn = itertools.count()
+        for weight, out, pieces in zip(self.weights, self.outs, self.factors, strict=True):
+            for (first, rows, _), piece in zip(weight.g, pieces, strict=True):
+                for start, stop in shares(rows, self.threads):
+                    one = Portion(piece, out[first : first + rows], start, stop)
+                    jobs[weight.matrix.dtype, next(turn) % self.threads].append(one)
+        task_of: Callable[..., Task] = GramTask if current_backend() == "numba" else in_numpy
+        self.todo = [task_of(some) for some in jobs.values()]
+        self.untaken = self.references()
 
 
 def factors(weight: Weight, g: Place, rows: int, part: Slice, T: int) -> Factors:

@@ -9,6 +9,8 @@ is one number of it. The roles that arrays play:
 role           what it holds
 =============  ================================================================================
 `sequence`     (T, b, F): inputs and outputs as the caller sees them
+`edge`         (b, F): the carry before the first step or after the last, or its cotangent, as the
+               caller sees it
 `block`        one value, anew at every step
 `kept`         (T, rows · b): a value of each step, for the backward loop
 `carry`        (T + 1, rows · b): the carry before each step, and after the last, alone or with
@@ -130,6 +132,8 @@ class StepWriter:
         packed: and the names of packed matrices.
         sequences: for values that come as sequences, what to call them, and what they are.
         arrays: that the loop is given, in order.
+        first: its lines before the first step,
+        last: and after the last one.
         before: its lines that bring in what a step is given,
         body: that compute,
         after: and that bring out the results.
@@ -144,6 +148,8 @@ class StepWriter:
         self.copies: list[tuple[Place, Sym, bool]] = []
         self.packed: dict[tuple[Sym, bool], str] = {}
         self.sequences: dict[Sym, Any] = {}
+        self.first: list[str] = []
+        self.last: list[str] = []
         self.before: list[str] = []
         self.body: list[str] = []
         self.after: list[str] = []
@@ -221,6 +227,16 @@ class StepWriter:
         """Write a value to a sequence that the caller sees."""
         out = self.array("to_" + self.named(x), "sequence", self.lowering.rows(x), x.dtype, holds)
         self.after.append(f"to_rows({self.view(x)}, {out.name}[t])")
+
+    def enter(self, x: Sym, wish: str, place: Place, holds: Any) -> None:
+        """Write what the caller gives to a place before the first step."""
+        edge = self.array(wish, "edge", self.lowering.rows(x), x.dtype, holds)
+        self.first.append(f"to_features({edge.name}, {place.view(0, edge.rows)})")
+
+    def leave(self, x: Sym, wish: str, place: Place, holds: Any) -> None:
+        """Write what is in a place after the last step to what the caller sees."""
+        edge = self.array(wish, "edge", self.lowering.rows(x), x.dtype, holds)
+        self.last.append(f"to_rows({place.view(0, edge.rows)}, {edge.name})")
 
     def view(self, x: Sym, start: int = 0, rows: int | None = None) -> str:
         """The source of a view of a value in memory."""
@@ -354,7 +370,9 @@ def loop_over_time(writer: StepWriter) -> str:
     return "\n".join(
         [
             f"def {writer.stage}(T, b, first, stride, {names}):",
+            *(f"    {line}" for line in writer.first),
             f"    for s in {steps}:",
             *(f"        {line}" for line in body),
+            *(f"    {line}" for line in writer.last),
         ]
     )

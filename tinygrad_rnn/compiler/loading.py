@@ -10,8 +10,7 @@ compile.
 import ctypes
 import functools
 import importlib.util
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol
@@ -38,24 +37,36 @@ from tinygrad_rnn.kernels.tables import Table, compiled_with_table
 from tinygrad_rnn.kernels.threads import MachineTask, Task
 
 KEPT = 500  # modules; each takes some 50 kB with the machine code of its loops
-AXES = {"sequence": 3, "panels": 3, "table": 2, "kept": 2, "carry": 2, "returning": 2}
-CHANGING = ("sequence", "panels", "table")  # arrays that are others at each run
+AXES = {"sequence": 3, "edge": 2, "panels": 3, "table": 2, "kept": 2, "carry": 2, "returning": 2}
+BATCHES = {"sequence": 1, "edge": 0}  # the batch axis of arrays that hold all slices
 NUMBERS = 4  # how many a loop takes before its arrays
 
-Tables = dict[str, Table]
+Array = NDArray[Any]
+Roles = tuple[tuple[str, str], ...]  # of the arrays of a loop, each with its dtype
+
+
+class Call(Protocol):
+    """A loop over the sequences of a slice, bound to the arrays that are its own."""
+
+    def task(self, given: Mapping[int, Array]) -> Task:
+        """The call that is to be made.
+
+        Args:
+            given: arrays that are others at each run, by their places among all.
+        """
+        ...
 
 
 class Loop(Protocol):
     """A loop over time."""
 
-    def task(self, numbers: Sequence[int], arrays: Sequence[NDArray[Any]], tables: Tables) -> Task:
-        """A call that is to be made.
+    def call(self, numbers: Sequence[int], start: int, own: Sequence[Array]) -> Call:
+        """Bind the loop to a slice.
 
         Args:
             numbers: steps, sequences, the first step, and the distance to the next.
-            arrays: what the loop reads and writes, in its order.
-            tables: for the loop to keep tables of these arrays in. They belong to arrays that are
-                the same whenever they are given, but for inputs, results and weights.
+            start: the first of these sequences in the batch.
+            own: what the loop reads and writes, in its order, with anything for what is given.
         """
         ...
 
@@ -136,33 +147,55 @@ def loop_of(source: str, stage: str, arrays: Sequence[Any]) -> Loop:
 
 
 @functools.lru_cache(maxsize=512)
-def loop_by(source: str, stage: str, roles: tuple[tuple[str, str], ...], backend: str) -> Loop:
+def loop_by(source: str, stage: str, roles: Roles, backend: str) -> Loop:
     """As `loop_of`, once for each loop."""
-    return PythonLoop(source, stage) if backend == "numpy" else CompiledLoop(source, stage, roles)
+    kind = PythonLoop if backend == "numpy" else CompiledLoop
+    return kind(source, stage, roles)
 
 
 class PythonLoop:
     """A loop in Python, with infinities and NaN as silent as compiled ones are."""
 
-    def __init__(self, source: str, stage: str) -> None:
-        self.loop = getattr(loaded(source), stage)
+    def __init__(self, source: str, stage: str, roles: Roles) -> None:
+        self.loop, self.roles = getattr(loaded(source), stage), roles
 
-    def task(self, numbers: Sequence[int], arrays: Sequence[NDArray[Any]], tables: Tables) -> Task:
-        """A call that is to be made; see `Loop`."""
-        return partial(self.run, *numbers, *arrays)
+    def call(self, numbers: Sequence[int], start: int, own: Sequence[Array]) -> "PythonCall":
+        """Bind the loop to a slice; see `Loop`."""
+        return PythonCall(self, numbers, start, own)
 
-    def run(self, *arguments: Any) -> None:
+
+class PythonCall:
+    """A loop in Python, bound to a slice; see `Loop.call`."""
+
+    def __init__(
+        self, loop: PythonLoop, numbers: Sequence[int], start: int, own: Sequence[Array]
+    ) -> None:
+        self.loop, self.numbers, self.own = loop, numbers, own
+        self.span = slice(start, start + numbers[1])
+
+    def task(self, given: Mapping[int, Array]) -> Task:
+        """The call that is to be made; see `Call`."""
+        return functools.partial(self.run, [given.get(k, x) for k, x in enumerate(self.own)])
+
+    def run(self, arrays: Sequence[Array]) -> None:
         """Make the call."""
+        axes = (BATCHES.get(role) for role, _ in self.loop.roles)
+        mine = [cut(x, axis, self.span) for x, axis in zip(arrays, axes, strict=True)]
         with np.errstate(all="ignore"):
-            self.loop(*arguments)
+            self.loop.loop(*self.numbers, *mine)
+
+
+def cut(x: Array, axis: int | None, span: slice) -> Array:
+    """Some of the sequences of a batch."""
+    part: Array = x if axis is None else x[(slice(None),) * axis + (span,)]
+    return part
 
 
 class CompiledLoop:
     """A loop as machine code."""
 
-    def __init__(self, source: str, stage: str, roles: tuple[tuple[str, str], ...]) -> None:
+    def __init__(self, source: str, stage: str, roles: Roles) -> None:
         self.source, self.stage, self.roles = source, stage, roles
-        self.changing = [k for k, (role, _) in enumerate(roles) if role in CHANGING]
         name = f"loop_{fingerprint(source)}_{stage}_{fingerprint(str(roles))[:8]}"
         if not path_of(name).exists():
             for dtype in sorted({dtype for _, dtype in roles if dtype.startswith("float")}):
@@ -186,36 +219,41 @@ class CompiledLoop:
 
         return [array(*role) for role in self.roles]
 
-    def task(self, numbers: Sequence[int], arrays: Sequence[NDArray[Any]], tables: Tables) -> Task:
-        """A call that is to be made; see `Loop`."""
-        table = tables.get(self.stage)
-        if table is None:
-            table = tables[self.stage] = Table(NUMBERS, arrays)
-        else:
-            for k in self.changing:
-                table.replace(k, arrays[k])
-        table.begin_with(*numbers)
-        return LoopTask(self, table, partial(self.in_numpy, *numbers, *arrays))
-
-    def in_numpy(self, *arguments: Any) -> None:
-        """Make the call without machine code."""
-        PythonLoop(self.source, self.stage).run(*arguments)
+    def call(self, numbers: Sequence[int], start: int, own: Sequence[Array]) -> "CompiledCall":
+        """Bind the loop to a slice; see `Loop`."""
+        return CompiledCall(self, numbers, start, own)
 
 
-class LoopTask(MachineTask):
-    """A call of a loop.
+class CompiledCall(MachineTask):
+    """A loop as machine code, bound to a slice; see `Loop.call`."""
 
-    Args:
-        loop: the loop.
-        table: what it is called with.
-        in_numpy: runs it again where it has met an error.
-    """
+    def __init__(
+        self, loop: CompiledLoop, numbers: Sequence[int], start: int, own: Sequence[Array]
+    ) -> None:
+        self.run, self.code = loop.loop, loop.code.address
+        self.loop, self.numbers, self.start, self.own = loop, numbers, start, own
+        self.batches = [BATCHES.get(role) for role, _ in loop.roles]
+        self.table: Table | None = None
+        self.given: Mapping[int, Array] = {}
 
-    def __init__(self, loop: CompiledLoop, table: Table, in_numpy: Task) -> None:
-        self.run, self.code, self.argument = loop.loop, loop.code.address, table.address
-        self.table, self.in_numpy = table, in_numpy
+    def task(self, given: Mapping[int, Array]) -> "CompiledCall":
+        """The call that is to be made; see `Call`."""
+        self.given = given
+        if self.table is None:
+            span = slice(self.start, self.start + self.numbers[1])
+            arrays = [given.get(k, x) for k, x in enumerate(self.own)]
+            mine = [cut(x, axis, span) for x, axis in zip(arrays, self.batches, strict=True)]
+            self.table = Table(NUMBERS, mine)
+            self.table.begin_with(*self.numbers)
+            self.argument = self.table.address
+            return self
+        for k, x in given.items():
+            axis = self.batches[k]
+            self.table.replace(k, x, 0 if axis is None else self.start * x.strides[axis])
+        return self
 
     def settle(self) -> None:
         """Have NumPy meet the error too, and name it."""
-        self.in_numpy()
+        loop = PythonLoop(self.loop.source, self.loop.stage, self.loop.roles)
+        loop.call(self.numbers, self.start, self.own).task(self.given)()
         super().settle()

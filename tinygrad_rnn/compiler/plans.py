@@ -98,8 +98,35 @@ class Plan:
     @functools.cached_property
     def roles(self) -> dict[str, Roles]:
         """For the loop of each stage its arrays by role, each with its place among them."""
-        stages = {"forward": self.forward, "backward": self.backward or ()}
-        return {stage: by_role(slots) for stage, slots in stages.items()}
+        return {stage: by_role(self.slots(stage)) for stage in ("forward", "backward")}
+
+    def slots(self, stage: str) -> Sequence[Array]:
+        """The arrays that the loop of a stage takes."""
+        return self.forward if stage == "forward" else self.backward or ()
+
+    @functools.cached_property
+    def given(self) -> dict[str, list[tuple[int, Any]]]:
+        """For the loop of each stage its inputs and results by place, and what they hold."""
+        return {
+            stage: [(k, slot.holds) for role in ("sequence", "edge") for k, slot in roles[role]]
+            for stage, roles in self.roles.items()
+        }
+
+    @functools.cached_property
+    def held(self) -> dict[str, set[Any]]:
+        """What they hold."""
+        return {stage: {holds for _, holds in given} for stage, given in self.given.items()}
+
+    @functools.cached_property
+    def edges(self) -> list[tuple[tuple[int, int], np.dtype[Any]]]:
+        """Batch and rows of each leaf of the carry, and its dtype."""
+        return [((self.batch or 1, self.lowering.rows(x)), x.dtype) for x in self.carries]
+
+    @functools.cached_property
+    def shown(self) -> list[tuple[tuple[int, int], np.dtype[Any]]]:
+        """The same for outputs of a step."""
+        outputs = self.program.outputs[1]
+        return [((self.batch or 1, self.lowering.rows(x)), x.dtype) for x in outputs]
 
     def is_constant(self, slot: Array) -> bool:
         """Whether an array holds a value that is the same in every run."""

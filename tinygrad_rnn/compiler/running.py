@@ -15,99 +15,85 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.compiler.collecting import add_carries, add_sums, products_of
-from tinygrad_rnn.compiler.emitting import Array as Slot
-from tinygrad_rnn.compiler.loading import Loop, loop_of
+from tinygrad_rnn.compiler.collecting import add_sums
 from tinygrad_rnn.compiler.plans import Plan
-from tinygrad_rnn.compiler.slicing import (
-    Slice,
-    arrays_of,
-    block_of,
-    give_back,
-    packed,
-    rows_of,
-    sliced,
-)
-from tinygrad_rnn.compiler.tracing import Sym
+from tinygrad_rnn.compiler.slicing import as_rows, nothing, rows_of, threads_for
 from tinygrad_rnn.compiler.weights import Array, Values, add
+from tinygrad_rnn.compiler.workspace import Workspace
 from tinygrad_rnn.engine import Operation, Tensor, modes
 from tinygrad_rnn.engine.backward import Overwritten, pull
-from tinygrad_rnn.kernels.dispatch import current_backend
 from tinygrad_rnn.kernels.memory import take
 from tinygrad_rnn.kernels.threads import Task, side_by_side
-from tinygrad_rnn.kernels.transposed import to_features, to_rows
 from tinygrad_rnn.ops import reshape, stack, unbind
 
 
 class Run:
-    """One scan: a plan, its slices, and what the forward loop keeps for the backward loop.
+    """One scan: a plan, and where it is run; keeps what the forward loop has kept.
 
     Attributes:
         lead: the axes before those of the step that the first and the last carry have.
         names: of its inputs: the carry, frames, and fixed values.
         size: how many results it has: those of the carry, and the outputs.
+        threads: how many of them pay.
         values: of inputs, and of what is made of the fixed ones.
-        parts: the slices of the batch,
-        busy: and whether a loop may still be at work on them, if only because it was interrupted.
+        space: memory, and the loops,
+        busy: and whether a loop may still be at work there, if only because it was interrupted.
     """
 
     def __init__(self, plan: Plan, T: int, reverse: bool, stacked: bool) -> None:
-        self.plan, self.T, self.lead = plan, T, (1,) * stacked
-        self.first, self.stride = (T - 1, -1) if reverse else (0, 1)
+        self.plan, self.T, self.reverse, self.lead = plan, T, reverse, (1,) * stacked
         self.names = [*plan.carries, *plan.frames, *plan.fixed]
         self.size = sum(map(len, plan.program.outputs))
-        self.work = T * (plan.batch or 1) * plan.rows
+        self.threads = threads_for(T * (plan.batch or 1) * plan.rows)
         self.values: Values = {}
-        self.parts: list[Slice] = []
+        self.space: Workspace | None = None
         self.busy = False
 
-    def forward(self, inputs: Sequence[Array], shown: list[Array]) -> Sequence[Task]:
+    @property
+    def order(self) -> range:
+        """The time steps, as they are taken."""
+        steps = range(self.T)
+        return steps[::-1] if self.reverse else steps
+
+    def forward(self, inputs: Sequence[Array], results: list[Array]) -> Sequence[Task]:
         """The loops over slices.
 
         Args:
             inputs: by `names`.
-            shown: gets the arrays that the loops write the outputs to.
+            results: gets the arrays that the loops write to, the last carry and the outputs.
         """
         plan, T = self.plan, self.T
-        values = dict(zip(self.names, inputs, strict=True))
+        self.values = values = dict(zip(self.names, inputs, strict=True))
         plan.ready.compute(values)
-        outputs = plan.program.outputs[1]
-        shown += [self.sequence(x) for x in outputs]
-        sequences: dict[Any, Array] = {
-            ("frame", x): rows_of(values[x], plan.batch) for x in plan.frames
-        }
-        sequences.update((("output", k), y) for k, y in enumerate(shown))
-        loop = loop_for(plan, "forward", plan.forward)
-        starts = [block_of(values[x], x, plan) for x in plan.carries]
-        self.values, self.parts, tasks = values, sliced(plan, T, self.work), []
-        panels = packed(plan, "forward", values, len(self.parts))
+        self.space = Workspace.borrowed(plan, T, self.reverse, self.threads)
+        arrays: dict[Any, Array] = {}
+        for k, (shape, dtype) in enumerate(plan.edges):
+            arrays["start", k] = as_rows(inputs[k], shape)
+            arrays["end", k] = end = take(shape, dtype)
+            results.append(end)
+        for k, (shape, dtype) in enumerate(plan.shown):
+            arrays["output", k] = output = take((T, *shape), dtype)
+            results.append(output)
+        given = self.given("forward", arrays, values)
         self.busy = True
-        for part in self.parts:
-            arrays = arrays_of(plan, "forward", part, T, sequences, panels, values)
-            for place, start in zip(plan.carried, starts, strict=True):
-                to_features(start[part.span], part.block(place, 0, start.shape[1]))
-            tasks.append(loop.task(self.numbers(part), arrays, part.tables))
-        return tasks
+        return self.space.tasks("forward", given, values)
 
-    def results(self, shown: list[Array]) -> list[Array]:
-        """The last carry and the outputs, when the loops are done."""
-        plan = self.plan
-        ends, outputs = plan.program.outputs
-        last = [take((plan.batch or 1, plan.lowering.rows(x)), x.dtype) for x in plan.carries]
-        for part in self.parts:
-            for place, end in zip(plan.carried, last, strict=True):
-                to_rows(part.block(place, self.T, end.shape[1]), end[part.span])
+    def results(self, results: list[Array]) -> list[Array]:
+        """The last carry and the outputs, when the loops are done, in their shapes."""
+        assert self.space is not None
+        self.space.done("forward")
         self.busy = False
-        if plan.backward is None:
+        if self.plan.backward is None:
             self.finish()
+        ends, outputs = self.plan.program.outputs
         shapes = [(*self.lead, *x.shape) for x in ends] + [(self.T, *x.shape) for x in outputs]
-        return [y.reshape(shape) for y, shape in zip([*last, *shown], shapes, strict=True)]
+        return [y.reshape(shape) for y, shape in zip(results, shapes, strict=True)]
 
     def finish(self) -> None:
         """Let go of what was kept for the backward loop."""
-        if not self.busy:
-            give_back(self.plan, self.T, self.parts)
-        self.parts, self.values = [], {}
+        if self.space is not None and not self.busy:
+            self.space.give_back()
+        self.space, self.values = None, {}
 
     def __del__(self) -> None:
         self.finish()
@@ -116,55 +102,50 @@ class Run:
         """The backward loops over slices.
 
         Args:
-            gs: the cotangents of the results.
+            gs: the cotangents of the results; None where nothing depends on one.
             inputs: as `forward` got them, or what says that they were overwritten since.
-            found: gets the cotangents of frames.
+            found: gets the cotangents of the carry and of frames.
         """
-        plan, T, slots = self.plan, self.T, self.plan.backward
-        if plan.cotangents is None or slots is None:
+        plan, T = self.plan, self.T
+        if plan.cotangents is None or self.space is None:
             return []  # nothing that is shown depends on what wants a gradient
-        values, roles = self.values, plan.roles["backward"]
+        values, arrays = self.values, dict[Any, Array]()
         if any(isinstance(x, Overwritten) for x in inputs):
             values = dict(zip(self.names, inputs, strict=True))
             plan.ready.compute(values)
-        ends, outputs = gs[: len(plan.carries)], gs[len(plan.carries) :]
-        read = {slot.holds for _, slot in roles["sequence"]}
-        sequences: dict[Any, Array] = {
-            ("frame", x): rows_of(values[x], plan.batch)
-            for x in plan.frames
-            if ("frame", x) in read
-        }
-        sequences.update((("output", k), rows_of(g, plan.batch)) for k, g in enumerate(outputs))
+        for k, (x, (shape, dtype)) in enumerate(zip(plan.carries, plan.edges, strict=True)):
+            arrays["end", k] = as_rows(gs[k], shape) if gs[k] is not None else nothing(shape, dtype)
+            if ("start", k) in plan.held["backward"]:
+                arrays["start", k] = g = take(shape, dtype)
+                found[x] = g.reshape((*self.lead, *x.shape))
+        for k, (shape, dtype) in enumerate(plan.shown, len(plan.carries)):
+            whole, g = (T, *shape), gs[k]
+            g = as_rows(g, whole) if g is not None else nothing(whole, dtype)
+            arrays["output", k - len(plan.carries)] = g
         for x in plan.cotangents.frames:
-            g = sequences["d_frame", x] = self.sequence(x)
+            shape = (T, plan.batch or 1, plan.lowering.rows(x))
+            arrays["d_frame", x] = g = take(shape, x.dtype)
             found[x] = g.reshape((T, *x.shape))
-        loop, tasks = loop_for(plan, "backward", slots), []
-        panels = packed(plan, "backward", values, len(self.parts))
+        given = self.given("backward", arrays, values)
         self.busy = True
-        for part in self.parts:
-            arrays = arrays_of(plan, "backward", part, T, sequences, panels, values)
-            for k, slot in roles["returning"]:
-                end = block_of(ends[slot.holds], plan.carries[slot.holds], plan)
-                to_features(end[part.span], arrays[k][(T - 1) % 2])
-            tasks.append(loop.task(self.numbers(part), arrays, part.tables))
-        return tasks
+        return self.space.tasks("backward", given, values)
 
-    def numbers(self, part: Slice) -> tuple[int, int, int, int]:
-        """What a loop over a slice takes besides arrays."""
-        return self.T, part.width, self.first, self.stride
+    def given(self, stage: str, arrays: dict[Any, Array], values: Values) -> dict[int, Array]:
+        """Inputs and results, by their places among the arrays of a loop.
 
-    def sequence(self, x: Any) -> Array:
-        """Memory for a value at all steps, (T, batch, rows)."""
-        return take((self.T, self.plan.batch or 1, self.plan.lowering.rows(x)), x.dtype)
-
-
-def loop_for(plan: Plan, stage: str, slots: Sequence[Slot]) -> Loop:
-    """The loop of a stage, compiled at the first question."""
-    key = stage, current_backend()
-    if key not in plan.loops:
-        plan.loops[key] = loop_of(plan.source, stage, slots)
-    loop: Loop = plan.loops[key]
-    return loop
+        Args:
+            stage: which loop.
+            arrays: those that are known, by what slots hold; gets the frames.
+            values: what frames and tables are among.
+        """
+        plan = self.plan
+        for x in plan.frames:
+            if ("frame", x) in plan.held[stage]:
+                arrays["frame", x] = rows_of(values[x], plan.batch)
+        given = {k: arrays[holds] for k, holds in plan.given[stage]}
+        for k, slot in plan.roles[stage]["table"]:
+            given[k] = np.ascontiguousarray(values[slot.holds[0]])
+        return given
 
 
 class Runs:
@@ -181,12 +162,12 @@ class Runs:
     def forward(self, inputs: Sequence[Array]) -> tuple[Array, ...]:
         """The last carries and the outputs, as arrays."""
         tasks: list[Task] = []
-        shown: list[list[Array]] = [[] for _ in self.runs]
-        for run, given, ys in zip(self.runs, self.inputs_of(inputs), shown, strict=True):
+        results: list[list[Array]] = [[] for _ in self.runs]
+        for run, given, ys in zip(self.runs, self.inputs_of(inputs), results, strict=True):
             tasks += run.forward(given, ys)
         side_by_side(tasks)
-        results = (run.results(ys) for run, ys in zip(self.runs, shown, strict=True))
-        return tuple(itertools.chain.from_iterable(results))
+        shaped = (run.results(ys) for run, ys in zip(self.runs, results, strict=True))
+        return tuple(itertools.chain.from_iterable(shaped))
 
     def cotangent(self, i: int, gs: Sequence[Any], inputs: Sequence[Any]) -> Any:
         """That of an input; all are computed at the first question."""
@@ -206,19 +187,16 @@ class Runs:
         for (run, cotangents), (g, x) in zip(each, given, strict=True):
             tasks += run.backward(g, x, cotangents)
         side_by_side(tasks)
+        at_work = [(run, run.space, ours) for run, ours in each if run.busy]
         products: list[Task] = []
-        gradients: list[tuple[Values, Sym, Array]] = []
-        for run, cotangents in each:
-            if run.plan.backward is not None:
-                add_carries(run.plan, run.parts, cotangents, run.lead)
-                add_sums(run.plan, run.parts, cotangents, LOOP)
-                todo, weights = products_of(run.plan, run.parts, run.T, run.work)
-                products += todo
-                gradients += [(cotangents, *weight) for weight in weights]
+        for _, space, _ in at_work:
+            space.done("backward")
+            products += space.gradients_here().tasks()
         side_by_side(products)
-        for cotangents, matrix, gradient in gradients:
-            add(cotangents, matrix, gradient)
-        for run, cotangents in each:
+        for run, space, cotangents in at_work:
+            add_sums(run.plan, space.parts, cotangents, LOOP)
+            for matrix, gradient in space.gradients_here().found():
+                add(cotangents, matrix, gradient)
             run.busy = False
             run.plan.ready.pull_back(run.values, cotangents, run.plan.wanted)
         return [
@@ -234,7 +212,8 @@ class Runs:
             outputs = [y for run, given in each for y in unrolled(run, given)]
         by_rank: dict[int, Any] = {}
         wanted = {x.rank for x in inputs if isinstance(x, Tensor)}
-        seeds = [(y, g) for y, g in zip(outputs, gs, strict=True) if y.requires_grad]
+        both = zip(outputs, gs, strict=True)
+        seeds = [(y, g) for y, g in both if y.requires_grad and g is not None]
         pull(
             [(y, g if isinstance(g, Tensor) else Tensor(g)) for y, g in seeds],
             lambda x, g: by_rank.update({x.rank: g}) if x.rank in wanted else None,
@@ -264,7 +243,7 @@ def scan(*inputs: Any, runs: Runs) -> tuple[Array, ...]:
     return runs.forward(inputs)
 
 
-LOOP = Operation(scan, bundles=True)
+LOOP = Operation(scan, bundles=True, gaps=True)
 
 
 @LOOP.defvjp
@@ -282,8 +261,7 @@ def unrolled(run: Run, inputs: Sequence[Any]) -> list[Tensor]:
     steps = {x: unbind(values[x]) for x in plan.frames}
     carry = [reshape(x, y.shape) for x, y in zip(inputs, plan.carries, strict=False)]
     shown: list[list[Any]] = [[] for _ in outputs]
-    order = range(run.first, run.first + run.stride * run.T, run.stride)
-    for t in order:
+    for t in run.order:
         known = {**values, **{x: step[t] for x, step in steps.items()}}
         known.update(zip(plan.carries, carry, strict=True))
         for line in plan.loop:
@@ -292,4 +270,4 @@ def unrolled(run: Run, inputs: Sequence[Any]) -> list[Tensor]:
         for k, x in enumerate(outputs):
             shown[k].append(known[x])
     ends = [reshape(x, (*run.lead, *x.shape)) for x in carry]
-    return [*ends, *(stack(ys if run.stride > 0 else ys[::-1]) for ys in shown)]
+    return [*ends, *(stack(ys[::-1] if run.reverse else ys) for ys in shown)]

@@ -1,31 +1,24 @@
-"""The arrays that loops take: slices of a batch, panels of weights, blocks of features."""
+"""Slices of a batch, and how arrays are laid out for the loops over them."""
 
+import functools
 import itertools
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from tinygrad_rnn.compiler.emitting import Array as Slot
-from tinygrad_rnn.compiler.emitting import Place
-from tinygrad_rnn.compiler.loading import CHANGING
 from tinygrad_rnn.compiler.plans import Plan
-from tinygrad_rnn.compiler.tracing import Sym
-from tinygrad_rnn.compiler.weights import Array, Values
+from tinygrad_rnn.compiler.weights import Array
 from tinygrad_rnn.engine import Carrier
-from tinygrad_rnn.kernels.grams import Factors
-from tinygrad_rnn.kernels.memory import pool, shelf, take
-from tinygrad_rnn.kernels.packed import Packing, pack_all, panels_shape
-from tinygrad_rnn.kernels.tables import Table
+from tinygrad_rnn.kernels.memory import pool
 from tinygrad_rnn.kernels.threads import get_num_threads
 
-# Loops are compiled for arrays that can be written; what cannot be is copied.
-LOOPS_TAKE: tuple[Literal["C", "W"], ...] = ("C", "W")
 LANES = 8  # a slice is not made narrower than a vector
 CACHED = 1 << 18  # and not so wide that a block of a step leaves the second cache, in bytes
 WORTH = 1 << 18  # numbers that a loop must produce for a second thread to pay
+GIVEN = ("sequence", "edge", "panels", "table")  # roles of arrays that are others at each run
 
 
 @dataclass
@@ -36,32 +29,20 @@ class Slice:
         start: the first of them,
         width: and how many there are.
         arrays: what loops write, by name, but for results.
-        given: those of them that the loop of each stage takes, with gaps for the rest,
-        tables: and where all was that it took last.
-        factors: of gradients, once they have been asked for.
     """
 
     start: int
     width: int
     arrays: dict[str, Array] = field(default_factory=dict)
-    given: dict[str, list[Array]] = field(default_factory=dict)
-    tables: dict[str, Table] = field(default_factory=dict)
-    factors: list[Factors] | None = None
 
     @property
     def span(self) -> slice:
         """Where they are in the batch."""
         return slice(self.start, self.start + self.width)
 
-    def block(self, place: Place, t: int, rows: int) -> Array:
-        """Some rows of what is kept of a step."""
-        first = place.start * self.width
-        block: Array = self.arrays[place.array.name][t, first : first + rows * self.width]
-        return block
-
     def memory(self, slot: Slot, T: int) -> Array:
         """The array of a slot, the same for all loops; nothing if each run has another one."""
-        if slot.role in CHANGING:
+        if slot.role in GIVEN:
             return np.empty(0)
         if slot.name not in self.arrays:
             steps = {"carry": (T + 1,), "kept": (T,), "returning": (2,)}.get(slot.role, ())
@@ -75,28 +56,16 @@ def data(x: Any) -> Any:
     return x.data if isinstance(x, Carrier) else x
 
 
-def sliced(plan: Plan, T: int, work: int) -> list[Slice]:
-    """The slices of a batch, for as many threads as pay; with arrays of an earlier run, if free."""
-    return [shelf().borrow((plan.number, T, *span)) or Slice(*span) for span in spans(plan, work)]
-
-
-def give_back(plan: Plan, T: int, slices: Sequence[Slice]) -> None:
-    """Let later runs have the arrays of slices."""
-    for part in slices:
-        shelf().give_back((plan.number, T, part.start, part.width), part)
-
-
-def spans(plan: Plan, work: int) -> list[tuple[int, int]]:
-    """Where each slice of a batch starts, and its width."""
+def slices(plan: Plan, threads: int) -> list[Slice]:
+    """The slices of a batch, for so many threads."""
     if plan.batch is None:
-        return [(0, 1)]
+        return [Slice(0, 1)]
     B = plan.batch
     cap = max(LANES, CACHED // plan.widest // LANES * LANES)
-    threads = threads_for(work)
     count = max(min(threads, -(-B // LANES)), -(-B // cap))
     count = -(-count // threads) * threads if count > threads else count
     wide = -(-B // (count * LANES)) * LANES
-    return [(j, min(wide, B - j)) for j in range(0, B, wide)]
+    return [Slice(j, min(wide, B - j)) for j in range(0, B, wide)]
 
 
 def threads_for(work: int) -> int:
@@ -111,24 +80,6 @@ def shares(M: int, threads: int) -> list[tuple[int, int]]:
     return list(itertools.pairwise(cuts))
 
 
-def packed(plan: Plan, stage: str, values: Values, slices: int) -> dict[Any, Array]:
-    """The panels of fixed matrices, and tables as they are, that the loop of a stage takes.
-
-    For a single slice one thread writes them: what another has written is not near to begin with.
-    """
-    roles, matrices, panels = plan.roles[stage], plan.ready.matrices, {}
-    todo = []
-    for _, slot in roles["table"]:
-        panels[slot.holds] = np.require(values[slot.holds[0]], requirements=LOOPS_TAKE)
-    for _, slot in roles["panels"]:
-        x, left = slot.holds
-        matrix = matrices[x] if left else matrices[x].T
-        panels[slot.holds] = out = take(panels_shape(*matrix.shape, x.dtype), x.dtype)
-        todo.append(Packing(matrix.parts(values), out, matrix.shape[0]))
-    pack_all(todo, min(slices, get_num_threads()))
-    return panels
-
-
 def rows_of(x: Any, batch: int | None) -> Array:
     """A sequence of values as (T, batch, rows)."""
     array = data(x)
@@ -136,56 +87,17 @@ def rows_of(x: Any, batch: int | None) -> Array:
     return as_rows(array, (len(array), batch or 1, math.prod(features)))
 
 
-def block_of(value: Any, x: Sym, plan: Plan) -> Array:
-    """A value of the carry as (batch, rows)."""
-    array = np.asarray(data(value), x.dtype)
-    return as_rows(array, (plan.batch or 1, plan.lowering.rows(x)))
-
-
 def as_rows(array: Array, shape: tuple[int, ...]) -> Array:
     """An array with its features on one axis, along which numbers are neighbours."""
-    flat = array.reshape(shape)
-    neighbours = flat.shape[-1] < 2 or flat.strides[-1] == flat.itemsize
-    suits = neighbours and flat.flags.writeable
-    return flat if suits else np.require(flat, requirements=LOOPS_TAKE)
+    flat = array if array.shape == shape else array.reshape(shape)
+    neighbours = flat.strides[-1] == flat.itemsize or shape[-1] < 2
+    return flat if neighbours else np.ascontiguousarray(flat)
 
 
-def arrays_of(
-    plan: Plan,
-    stage: str,
-    part: Slice,
-    T: int,
-    sequences: dict[Any, Array],
-    panels: dict[Any, Array],
-    values: Values,
-) -> list[Array]:
-    """What a loop takes, in order, for a slice.
-
-    Args:
-        plan: says what that is.
-        stage: which of the loops it is.
-        part: the slice; keeps the arrays that are the same at each run.
-        T: how many steps there are.
-        sequences: of the whole batch, by what the slots say that they hold.
-        panels: packed matrices, and tables.
-        values: by which fixed values are known.
-    """
-    roles = plan.roles[stage]
-    new = stage not in part.given
-    if new:
-        part.given[stage] = [part.memory(slot, T) for slot in getattr(plan, stage)]
-    arrays = [*part.given[stage]]
-    for k, slot in roles["sequence"]:
-        whole = sequences[slot.holds]
-        arrays[k] = whole if whole.shape[1] == part.width else whole[:, part.span]
-    for k, slot in (*roles["panels"], *roles["table"]):
-        arrays[k] = panels[slot.holds]
-    for k, slot in roles["fixed"]:
-        if new or not plan.is_constant(slot):
-            spread(np.asarray(values[slot.holds[0]]), arrays[k], slot.holds[1], part)
-    for k, _ in roles["total"]:
-        arrays[k][:] = 0
-    return arrays
+@functools.lru_cache(maxsize=64)
+def nothing(shape: tuple[int, ...], dtype: str) -> Array:
+    """An array of zeros that all share, of a single row in memory."""
+    return np.broadcast_to(np.zeros(shape[-1:], dtype), shape)
 
 
 def spread(value: Array, block: Array, features: tuple[int, ...], part: Slice) -> None:

@@ -136,12 +136,10 @@ class Patchwork:
 
     def parts(self, values: Mapping[Sym, Any]) -> list[tuple[int, int, Array]]:
         """The patches as arrays, each with its first row and column."""
-        found = []
-        for row, column, of, cut, turned in self.asked:
-            x = np.asarray(values[of])  # refuses what was overwritten since
-            x = x if cut is None else x[cut]
-            found.append((row, column, x.T if turned else x))
-        return found
+        return [
+            (row, column, shown(values[of], cut, turned))
+            for row, column, of, cut, turned in self.asked
+        ]
 
     def hand_back(self, g: Array, found: Values, wanted: Collection[Sym]) -> None:
         """Add its cotangent to what there is for the values that its patches show.
@@ -158,6 +156,17 @@ class Patchwork:
                     part, small = np.zeros(of.shape, g.dtype), part
                     part[cut] = small
                 add(found, of, part)
+
+
+def shown(value: Any, cut: Cut | None, turned: bool) -> Array:
+    """What a patch shows of a value.
+
+    Raises:
+        GraphError: if that was overwritten since.
+    """
+    x = np.asarray(value)
+    x = x if cut is None else x[cut]
+    return x.T if turned else x
 
 
 def patchworks(lines: Sequence[Line]) -> dict[Sym, Patchwork]:

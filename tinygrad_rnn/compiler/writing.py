@@ -48,7 +48,7 @@ class Writing:
         """Write both loops, and say all that it takes to run them."""
         saved = self.saved() if self.cotangents else []
         forward = self.write_forward(saved)
-        backward = self.write_backward() if self.cotangents else None
+        backward = self.write_backward(wanted) if self.cotangents else None
         loops = [loop_over_time(w) for w in (forward, backward) if w]
         title = "A step as a loop over time" + (", and its gradients." if backward else ".")
         source = "\n\n\n".join(
@@ -203,6 +203,9 @@ class Writing:
         w.write()
         for k, x in enumerate(self.outputs):
             w.show(x, ("output", k))
+        for k, (x, place) in enumerate(zip(self.state, self.carried, strict=True)):
+            w.enter(x, f"{place.called}_start", replace(place, at="0"), ("start", k))
+            w.leave(x, f"{place.called}_end", replace(place, at="T"), ("end", k))
         return w
 
     def place_of_carry(self, k: int, saved: list[Sym]) -> Place:
@@ -236,7 +239,7 @@ class Writing:
         w.places[base] = place
         return True
 
-    def write_backward(self) -> StepWriter:
+    def write_backward(self, wanted: set[Sym]) -> StepWriter:
         """The backward loop."""
         cotangents = self.cotangents
         assert cotangents is not None
@@ -258,7 +261,7 @@ class Writing:
         results = [g for g in cotangents.carries if g is not None]
         results += [*cotangents.frames.values(), *(x.g for x in cotangents.weighings)]
         w.schedule.settle(results, [])
-        self.return_carries(w, copied)
+        self.return_carries(w, copied, wanted)
         for weighing in cotangents.weighings:
             self.weights.append(self.weight(weighing, w, copied))
         for x, g in cotangents.fixed:
@@ -272,7 +275,7 @@ class Writing:
             w.show(g, ("d_frame", x))
         return w
 
-    def return_carries(self, w: StepWriter, copied: list[Copied]) -> None:
+    def return_carries(self, w: StepWriter, copied: list[Copied], wanted: set[Sym]) -> None:
         """Places for the cotangents of the carry, before and after a step."""
         cotangents = self.cotangents
         assert cotangents is not None
@@ -285,6 +288,9 @@ class Writing:
             array = w.array(name, "returning", self.lowering.rows(x), x.dtype, k)
             if end is not None:
                 w.places[end] = Place(array, "s % 2")
+                w.enter(x, f"{name}_end", Place(array, "(T - 1) % 2"), ("end", k))
+            if x in wanted:
+                w.leave(x, f"{name}_start", Place(array, "1"), ("start", k))
             place = Place(array, "(s + 1) % 2")
             if out is None:
                 w.after.append(f"{array.name}[(s + 1) % 2] = 0")

@@ -109,7 +109,7 @@ def pull(
             if op is PART:
                 pending.push_part(node, g)
                 continue
-            if op.bundles:
+            if op.bundles and not op.gaps:
                 g = filled(g, node)
             # --8<-- [start:rules]
             y, inputs = (node, node.inputs) if create_graph else (node.data, node.arrays)

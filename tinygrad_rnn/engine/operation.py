@@ -137,6 +137,7 @@ class Operation:
         misuses: calls that must fail, each with the words its error must contain.
         bundles: whether it returns several arrays, as a tuple; its rule then takes the tuple of
             their cotangents for `g`, and must not read `y`.
+        gaps: whether in that tuple None may stand for a cotangent of zeros.
         diagnose: says in the op's own words why NumPy refused its inputs, or None.
     """
 
@@ -151,6 +152,7 @@ class Operation:
         misuses: Sequence[Misuse] = (),
         differentiable: bool = True,
         bundles: bool = False,
+        gaps: bool = False,
         diagnose: Callable[[Sequence[str], Sequence[Any]], str | None] | None = None,
     ) -> None:
         self.name = forward.__name__
@@ -158,7 +160,8 @@ class Operation:
         self.rules: tuple[Rule | None, ...] = ()  # filled by defvjp
         self.kernel, self.tex, self.binds = kernel, tex, binds
         self.samples, self.misuses = tuple(samples), tuple(misuses)
-        self.differentiable, self.bundles, self.diagnose = differentiable, bundles, diagnose
+        self.differentiable, self.diagnose = differentiable, diagnose
+        self.bundles, self.gaps = bundles, gaps
         self.__doc__ = forward.__doc__
         self.__module__ = forward.__module__
         self.__name__, self.__qualname__ = forward.__name__, forward.__qualname__

@@ -126,16 +126,11 @@ def pack_all(todo: Sequence[Packing], threads: int = 1) -> None:
         >>> bool((panels == pack(np.hstack([a, b]))).all())
         True
     """
-    by_machine: dict[Any, list[Packing]] = {}
-    for one in todo:
-        if current_backend() == "numba" and all(a.itemsize in a.strides for _, _, a in one.parts):
-            by_machine.setdefault(one.panels.dtype, []).append(one)
-        else:
+    if current_backend() == "numba":
+        side_by_side(Packer(todo).tasks(threads))
+    else:
+        for one in todo:
             in_numpy(one)
-    for dtype, some in by_machine.items():
-        size = sum(one.panels.size for one in some)
-        table, shares = table_of(some), threads if size >= WORTH else 1
-        side_by_side([PackTask(dtype, table, k, shares) for k in range(shares)])
 
 
 def in_numpy(one: Packing) -> None:
@@ -148,33 +143,73 @@ def in_numpy(one: Packing) -> None:
         one.panels[place // rows, column : column + a.shape[1], place % rows] = a
 
 
-def table_of(todo: Sequence[Packing]) -> "array[int]":
-    """What machine code is told of matrices whose parts have contiguous rows or columns."""
-    table = array("q", (len(todo),))
-    for parts, panels, M in todo:
-        (_, K, rows), size = panels.shape, panels.itemsize
-        table.extend((len(parts), address_of(panels), M, K, rows))
-        for row, column, a in parts:
-            down, across = a.strides
-            table.extend((address_of(a), down // size, across // size, *a.shape, row, column))
-    return table
+class Packer:
+    """Has machine code cut matrices of one dtype into panels, as often as their numbers change.
+
+    Args:
+        todo: Which.
+
+    Attributes:
+        table: What machine code is told of them.
+
+    Example:
+        >>> a, panels = np.ones((5, 2)), np.empty(panels_shape(5, 2, float))
+        >>> packer = Packer([Packing([(0, 0, a)], panels, 5)])
+        >>> b = 3 * a
+        >>> packer.replace(0, b)
+        True
+        >>> side_by_side(packer.tasks(1))
+        >>> bool((panels == pack(b)).all())
+        True
+    """
+
+    def __init__(self, todo: Sequence[Packing]) -> None:
+        self.panels = [one.panels for one in todo]
+        self.table, self.starts = array("q", (len(todo),)), array("q")
+        self.copies: dict[int, Array] = {}
+        for parts, panels, M in todo:
+            _, K, rows = panels.shape
+            self.table.extend((len(parts), address_of(panels), M, K, rows))
+            for row, column, a in parts:
+                self.starts.append(len(self.table))
+                self.table.extend((0, 0, 0, *a.shape, row, column))
+                self.replace(len(self.starts) - 1, a)
+
+    def replace(self, k: int, a: Array) -> bool:
+        """Put another array of the same shape in the place of the k-th part, counted through.
+
+        It must live as long as it is there. One without contiguous rows or columns is copied.
+
+        Returns:
+            Whether it is looked at itself each time, and not a copy.
+        """
+        suits = a.itemsize in a.strides
+        if not suits:
+            a = self.copies[k] = np.ascontiguousarray(a)
+        (down, across), size, start = a.strides, a.itemsize, self.starts[k]
+        self.table[start : start + 3] = array("q", (address_of(a), down // size, across // size))
+        return suits
+
+    def tasks(self, threads: int) -> "list[PackTask]":
+        """What is to be done, on several threads if there is enough of it."""
+        shares = threads if sum(panels.size for panels in self.panels) >= WORTH else 1
+        return [PackTask(self, k, shares) for k in range(shares if self.panels else 0)]
 
 
 class PackTask(MachineTask):
     """The panels that one thread writes.
 
     Args:
-        dtype: Of the matrices.
-        table: Which they are.
-        share: Which share of their panels,
+        packer: Knows all of them.
+        share: Which share of them it is,
         shares: and of how many.
     """
 
-    def __init__(self, dtype: Any, table: "array[int]", share: int, shares: int) -> None:
-        self.run, self.code = arranging_here(dtype)
-        self.order = array("q", (share, shares, table.buffer_info()[0]))
+    def __init__(self, packer: Packer, share: int, shares: int) -> None:
+        self.run, self.code = arranging_here(packer.panels[0].dtype)
+        self.order = array("q", (share, shares, packer.table.buffer_info()[0]))
         self.argument, _ = self.order.buffer_info()
-        self.table = table
+        self.packer = packer
 
 
 def product(panels: Array, x: Array, c: Array) -> None:

@@ -60,10 +60,16 @@ class Table:
         for k, number in enumerate(numbers):
             self.numbers[k] = number
 
-    def replace(self, k: int, x: Array) -> None:
-        """Put another array of the same shape in the place of the k-th."""
+    def replace(self, k: int, x: Array, skipped: int = 0) -> None:
+        """Put another array in the place of the k-th, or a part of it that has the same shape.
+
+        Args:
+            k: Which.
+            x: The array.
+            skipped: How many bytes after its first number the part begins.
+        """
         start = self.starts[k]
-        self.numbers[start] = address_of(x)
+        self.numbers[start] = address_of(x) + skipped
         if x.strides != self.strides[k]:
             self.strides[k] = x.strides
             for at, stride in enumerate(x.strides, start + 1 + x.ndim):
