@@ -234,6 +234,8 @@ class Runs:
 
 def divided(values: Sequence[Any], sizes: Sequence[int]) -> list[Sequence[Any]]:
     """Values in groups of the given sizes."""
+    if len(sizes) == 1:
+        return [values]
     ends = list(itertools.accumulate(sizes, initial=0))
     return [values[start:stop] for start, stop in itertools.pairwise(ends)]
 

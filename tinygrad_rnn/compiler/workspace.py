@@ -1,7 +1,7 @@
 """Memory for the runs of a plan, with its loops bound to it: made once, lent to run after run.
 
 Most of what a loop is told stays the same from one run to the next: how long everything is, where
-it keeps what each step makes, where the packed weights are. So a loop is *bound* to all of that, and
+it keeps what each step makes, where packed weights are. So a loop is *bound* to all of that, and
 a run only says where its inputs and results are.
 """
 

@@ -10,7 +10,6 @@ import math
 import os
 import sys
 import threading
-from collections import OrderedDict, deque
 from collections.abc import Hashable
 from typing import Any
 
@@ -21,7 +20,7 @@ Array = NDArray[Any]
 
 LINE = 64  # bytes in a cache line; vectors that start at one never straddle two
 PATIENCE = 4096  # a buffer that so many others were preferred to is given back,
-LATELY = 256  # and what was laid on a shelf so many requests ago
+LATELY = 512  # and so is what nobody has asked a shelf for in so many requests
 SMALL = 1 << 12  # bytes up to which new memory is there at once, and
 LARGE = 1 << 20  # bytes from which new memory costs more time than writing to it
 
@@ -94,27 +93,31 @@ class Shelf:
     """
 
     def __init__(self) -> None:
-        self.free: OrderedDict[Hashable, tuple[int, list[Any]]] = OrderedDict()
-        self.returned: deque[tuple[Hashable, Any]] = deque()
-        self.lock = threading.Lock()
+        self.free: dict[Hashable, list[Any]] = {}
+        self.asked: dict[Hashable, int] = {}
         self.requests = 0
 
     def borrow(self, key: Hashable) -> Any:
         """Something that was given back, or None."""
-        with self.lock:
-            self.requests += 1
-            while self.returned:
-                place, thing = self.returned.popleft()
-                _, things = self.free.pop(place, (0, []))
-                self.free[place] = self.requests, [*things, thing]
-            while self.free and next(iter(self.free.values()))[0] < self.requests - LATELY:
-                self.free.popitem(last=False)
-            _, things = self.free.get(key, (0, []))
-            return things.pop() if things else None
+        self.requests += 1
+        if not self.requests % LATELY:
+            self.forget()
+        self.asked[key] = self.requests
+        try:
+            return self.free[key].pop()
+        except LookupError:  # asked for in one step, since another thread may come in between two
+            return None
 
     def give_back(self, key: Hashable, thing: Any) -> None:
         """Lay something on the shelf; no lock, so that a finalizer may do it at any time."""
-        self.returned.append((key, thing))
+        self.free.setdefault(key, []).append(thing)
+
+    def forget(self) -> None:
+        """Throw away what nobody has asked for lately."""
+        for key in {*list(self.asked), *list(self.free)}:
+            if self.asked.setdefault(key, self.requests) <= self.requests - LATELY:
+                self.asked.pop(key, None)
+                self.free.pop(key, None)
 
 
 UNUSED = 2  # references to memory in a pool: its buffer, and the argument of getrefcount

@@ -22,6 +22,8 @@ from tinygrad_rnn.kernels.machine_code import ObjectCode
 
 Array = NDArray[Any]
 
+address, first = ctypes.addressof, ctypes.c_char.from_buffer
+
 
 def numbers_of(x: Array) -> tuple[int, ...]:
     """What a table says of an array: where it begins, its shape, its strides."""
@@ -30,12 +32,11 @@ def numbers_of(x: Array) -> tuple[int, ...]:
 
 def address_of(x: Array) -> int:
     """Where an array's first number is; `x.ctypes.data` takes three times as long to say so."""
-    flags = x.flags
-    if flags.forc and flags.writeable and x.size:
-        rows: Any = x if flags.c_contiguous else x.T
-        return ctypes.addressof(ctypes.c_char.from_buffer(rows))
-    address: int = x.ctypes.data
-    return address
+    try:
+        return address(first(x))
+    except (TypeError, ValueError):  # rows that lie apart, nothing to write to, or nothing at all
+        data: int = x.ctypes.data
+        return data
 
 
 class Table:

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 DEEP = 384  # so many columns of a panel stay in the first cache, with their part of x
 SPAN = 256  # a weight's gradient takes so many pairs of columns at once,
-HIGH, BROAD = 96, 320  # so many rows of the result and at most so many of its columns
+HIGH, BROAD = 192, 2048  # so many rows of the result and at most so many of its columns
 PAGES = 32  # columns of a matrix gone over at once: as many pages of memory at most
 
 

@@ -252,7 +252,7 @@ class RNNBase(Module):
         """
         places, sizes = self.num_layers * len(self.directions), cell.sizes
         if hx is None:
-            return [cell.initial(B)] * places
+            return [cell.initial(1, B)] if places == 1 else [cell.initial(B)] * places
         states = mapped(lambda s: s if isinstance(s, Carrier) else tensor(s), hx)
         lead = (places, B) if batched else (places,)
         expected = [(*lead, size) for size in leaves(sizes)]
