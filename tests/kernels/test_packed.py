@@ -16,8 +16,9 @@ from tinygrad_rnn.kernels.packed import (
     pack,
     panels_shape,
     product,
+    products,
 )
-from tinygrad_rnn.kernels.tiles import TILES, tile_for, tile_here
+from tinygrad_rnn.kernels.tiles import BROAD, TILES, tile_for, tile_here
 
 
 def calls_product(panels, x, c):
@@ -28,7 +29,11 @@ def calls_add_gram(g, a, out, start, stop):
     add_gram(g, a, out, start, stop)
 
 
-LOOPS = [calls_product, calls_add_gram]
+def calls_products(panels, first, last, xs, cs):
+    products(panels, first, last, xs, cs)
+
+
+LOOPS = [calls_product, calls_add_gram, calls_products]
 # Not kept on disk, where Numba would not notice that a kernel has changed.
 COMPILED = {loop: jit(loop, keep=False) for loop in LOOPS}
 SHAPES = [
@@ -43,7 +48,7 @@ SPANS = [
     for M in (1, 25, 100)
     for K in (1, 9, 300)
     for b in (1, 2, 3, 4, 7, 8, 16, 25)
-] + [(3, 25, 31, 300)]
+] + [(3, 25, 31, 300), (2, 200, BROAD + 3, 4)]
 GUARD = 40
 
 both_ways = pytest.mark.parametrize("way", ["python", "compiled"])
@@ -94,6 +99,22 @@ def test_a_product_is_numpys_for_every_shape(way, dtype):
         run(way, calls_product, pack(A), X.ravel(), c)
         assert_near(c.reshape(M, b), A @ X, K)
         assert untouched(), (M, K, b)
+
+
+@both_ways
+@both_dtypes
+@pytest.mark.parametrize("columns", [(0, 9), (2, 7), (0, 1), (8, 9)])
+def test_products_of_several_steps_are_those_of_each(way, dtype, columns):
+    first, last = columns
+    for M in (1, 24, 37, 60):
+        for b in (1, 3, 8, 17):
+            A, X = normal(dtype, M, 9), normal(dtype, 3, 9, b)
+            cs, untouched = guarded(4 * M * b, dtype)
+            run(way, calls_products, pack(A), *columns, X.reshape(3, -1), cs.reshape(4, -1))
+            found = cs.reshape(4, M, b)
+            assert_near(found[:3], A[:, first:last] @ X[:, first:last], 9)
+            assert (found[3] == 1).all()
+            assert untouched(), (M, b)
 
 
 @all_ways

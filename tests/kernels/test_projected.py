@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tinygrad_rnn.kernels import projected
-from tinygrad_rnn.kernels.packed import pack
+from tinygrad_rnn.kernels.packed import pack, product_of
 from tinygrad_rnn.kernels.projected import (
     Projected,
     by_blocks,
@@ -12,7 +12,6 @@ from tinygrad_rnn.kernels.projected import (
     projected_cross_entropy,
     suits_loops,
 )
-from tinygrad_rnn.kernels.scoring import product_of
 from tinygrad_rnn.kernels.threads import set_num_threads
 
 

@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_rnn.compiler.grouping import pays
 from tinygrad_rnn.compiler.simplifying import Kind, Kinds
 from tinygrad_rnn.compiler.tracing import Line, Program, Sym
 from tinygrad_rnn.engine.backward import settled
@@ -127,16 +128,18 @@ def differentiated(
 def narrowed(program: Program, gx: Any, line: Line, active: set[Sym]) -> Any:
     """The cotangent of the only piece of a concatenation that wants one, without the others.
 
-    It is a slice of a product, which is the product with a slice of the matrix.
+    It is a slice of a product, which is the product with a slice of the matrix. Of a large matrix
+    every piece has a product of its own: that of an input may then wait for other steps.
     """
-    if line.op is not concatenate or len(active.intersection(line.operands)) > 1:
+    if line.op is not concatenate:
         return gx
     (whole,), index = program.made[gx].operands, program.made[gx].params["index"]
     product = program.made.get(whole)
     if product is None or product.op is not matmul or line.params["axis"] not in (-1, gx.ndim - 1):
         return gx
     a, w = product.operands
-    return a @ w[:, index[-1]] if w.ndim == 2 else gx
+    alone = len(active.intersection(line.operands)) < 2 or pays(w, gx.shape[0])
+    return a @ w[:, index[-1]] if w.ndim == 2 and alone else gx
 
 
 def activated(

@@ -15,6 +15,7 @@ role           what it holds
 `kept`         (T, rows · b): a value of each step, for the backward loop
 `carry`        (T + 1, rows · b): the carry before each step, and after the last, alone or with
                what is put beside it
+`several`      (16, rows · b): a value of a group of steps; see `grouping`
 `returning`    (2, rows · b): the cotangent of the carry, before and after a step
 `total`        a sum over all steps
 `fixed`        a value that is the same at every step
@@ -23,13 +24,15 @@ role           what it holds
 =============  ================================================================================
 """
 
+import itertools
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from tinygrad_rnn.compiler.fusing import LoopWriter
+from tinygrad_rnn.compiler.grouping import STEPS, entering, leaving, pays
 from tinygrad_rnn.compiler.lowering import NOTHING, Fold, Lookup, Move, Pairwise, Product
 from tinygrad_rnn.compiler.naming import Names, name_of
 from tinygrad_rnn.compiler.scheduling import Schedule
@@ -52,7 +55,7 @@ from tinygrad_rnn.kernels.blocks import (
     sum_rows,
 )
 from tinygrad_rnn.kernels.elementary import erf, exp, maximum, minimum, sigmoid, tanh
-from tinygrad_rnn.kernels.packed import product
+from tinygrad_rnn.kernels.packed import product, product_of, products
 from tinygrad_rnn.kernels.transposed import to_features, to_rows
 
 f32, f64, i64 = np.float32, np.float64, np.int64
@@ -94,6 +97,10 @@ class Place:
     start: int = 0
     name: str = ""
 
+    def all_steps(self, rows: int) -> bool:
+        """Whether the array holds nothing else than so many rows for each step."""
+        return self.at == "s" and self.start == 0 and self.array.rows == rows
+
     @property
     def called(self) -> str:
         """What to call what is there."""
@@ -131,6 +138,8 @@ class StepWriter:
         fixed: where values that stay the same are, spread over some features;
         packed: and the names of packed matrices.
         sequences: for values that come as sequences, what to call them, and what they are.
+        groups: for products that are computed for a group of steps, as far as they read frames,
+            where all is that they read, and which rows of it are frames.
         arrays: that the loop is given, in order.
         first: its lines before the first step,
         last: and after the last one.
@@ -148,6 +157,7 @@ class StepWriter:
         self.copies: list[tuple[Place, Sym, bool]] = []
         self.packed: dict[tuple[Sym, bool], str] = {}
         self.sequences: dict[Sym, Any] = {}
+        self.groups: dict[Sym, tuple[Place, int, int]] = {}
         self.first: list[str] = []
         self.last: list[str] = []
         self.before: list[str] = []
@@ -181,6 +191,10 @@ class StepWriter:
         """Have the pieces of a concatenation written where the whole is wanted."""
         for x in self.schedule.others:
             node = self.lowering.node(x)
+            if isinstance(node, Product) and pays(node.matrix, self.lowering.batch):
+                self.group(x, node)
+        for x in self.schedule.others:
+            node = self.lowering.node(x)
             whole = self.place(x)
             if not isinstance(node, Move):
                 continue
@@ -194,6 +208,44 @@ class StepWriter:
                     self.bring(piece, place)
                 elif piece in self.schedule.stored:
                     self.places[piece] = place
+
+    def group(self, x: Sym, node: Product) -> None:
+        """Have frames multiplied for several steps at once, if a product is one with frames too."""
+        base, start = self.schedule.range(node.x)
+        there, rows = self.places.get(base), self.lowering.rows(node.x)
+        target = self.places.get(x)
+        kept = there is not None and there.all_steps(rows) and not start
+        if not kept or node.outer * node.inner > 1 or base not in self.lowering.program.made:
+            return
+        if target is not None and not target.all_steps(self.lowering.rows(x)):
+            return
+        assert there is not None
+        frames = self.frames_in(self.lowering.node(base))
+        ends = [(first, first + self.lowering.rows(piece)) for first, piece in frames]
+        if not frames or any(a[1] != b[0] for a, b in itertools.pairwise(ends)):
+            return
+        self.groups[x] = there, ends[0][0], ends[-1][1]
+        if target is None:
+            several = self.array(self.named(x), "several", self.lowering.rows(x), x.dtype)
+            self.places[x] = Place(several, f"s % {STEPS}")
+        brought = []
+        for first, piece in frames:
+            self.places[piece] = replace(there, start=first)
+            place = Place(there.array, "r", first).view(0, self.lowering.rows(piece))
+            brought.append((self.sequence(piece).name, place))
+        steps = f"{there.array.name}[s:end]"
+        out = self.places[x].array.name + ("[s:end]" if target else "")
+        call = f"products({self.panels(node)}, {ends[0][0]}, {ends[-1][1]}, {steps}, {out})"
+        self.before += entering(brought, call)
+
+    def frames_in(self, whole: Any) -> list[tuple[int, Sym]]:
+        """The frames that a concatenation is made of, each with its first row, in order."""
+        frames = []
+        for k, piece in enumerate(map(self.lowering.real, getattr(whole, "sources", ()))):
+            first = whole.start_of(k, self.lowering.rows(piece))
+            if piece in self.sequences and piece not in self.places and first is not None:
+                frames.append((first, piece))
+        return sorted(frames, key=lambda frame: frame[0])
 
     def place(self, x: Sym) -> Place:
         """Where a value is kept; a block of its own unless it was told."""
@@ -209,9 +261,13 @@ class StepWriter:
     def bring(self, x: Sym, place: Place) -> None:
         """Write a frame of a sequence to its place, at the beginning of a step."""
         rows = self.lowering.rows(x)
-        whole = self.array(f"{self.named(x)}s", "sequence", rows, x.dtype, self.sequences[x])
-        self.before.append(f"to_features({whole.name}[t], {place.view(0, rows)})")
+        self.before.append(f"to_features({self.sequence(x).name}[t], {place.view(0, rows)})")
         self.places[x] = place
+
+    def sequence(self, x: Sym) -> Array:
+        """The array of all steps of a frame."""
+        rows = self.lowering.rows(x)
+        return self.array(f"{self.named(x)}s", "sequence", rows, x.dtype, self.sequences[x])
 
     def written_name(self, x: Sym, view: str) -> str:
         """What a loop calls a view that it writes: `h_next` for `h[s + 1]`."""
@@ -227,6 +283,16 @@ class StepWriter:
         """Write a value to a sequence that the caller sees."""
         out = self.array("to_" + self.named(x), "sequence", self.lowering.rows(x), x.dtype, holds)
         self.after.append(f"to_rows({self.view(x)}, {out.name}[t])")
+
+    def show_later(self, x: Sym, there: Place, holds: Any) -> None:
+        """Compute a product for several steps at once, and write it to what the caller sees."""
+        node, rows = self.lowering.node(x), self.lowering.rows(x)
+        assert isinstance(node, Product)
+        several = self.array(self.named(x), "several", rows, x.dtype)
+        out = self.array("to_" + self.named(x), "sequence", rows, x.dtype, holds)
+        panels, K = self.panels(node), there.array.rows
+        call = f"products({panels}, 0, {K}, {there.array.name}[s:end], {several.name})"
+        self.after += leaving(call, several.name, out.name)
 
     def enter(self, x: Sym, wish: str, place: Place, holds: Any) -> None:
         """Write what the caller gives to a place before the first step."""
@@ -302,6 +368,14 @@ class StepWriter:
         """One product for each group of rows."""
         M, K = node.matrix.shape if node.left else node.matrix.shape[::-1]
         name = self.panels(node)
+        if x in self.groups:
+            there, first, last = self.groups[x]
+            for start, stop in ((0, first), (last, K)):
+                if start < stop:
+                    rest = there.view(start, stop - start)
+                    call = f"product_of({name}, {start}, {stop}, {rest}, {self.view(x)}, True)"
+                    self.body.append(call)
+            return
         rows_in, rows_out = K * node.inner, M * node.inner
         for o in range(node.outer):
             a = self.view(node.x, o * rows_in, rows_in)

@@ -27,9 +27,9 @@ ALIASES = {"max": "maximum", "min": "minimum"}
 BUILTINS = ("abs",)
 CASTS = {"float32": "f32", "float64": "f64", "int64": "i64", "bool": "bool"}
 RESERVED = (
-    *("T", "b", "t", "s", "j", "k", "r", "first", "stride", "forward", "backward"),
+    *("T", "b", "t", "s", "j", "k", "r", "end", "first", "stride", "forward", "backward"),
     *("np", "f32", "f64", "i64", "bool", "abs", "range"),
-    *["product", "to_features", "to_rows"],
+    *["product", "product_of", "products", "min", "to_features", "to_rows"],
     *["copy", "sum_rows", "max_rows", "cumsum_rows", "multiply_pairs", "pick_rows", "look_up"],
     *CALLS,
     *ALIASES,

@@ -37,7 +37,8 @@ from tinygrad_rnn.kernels.tables import Table, compiled_with_table
 from tinygrad_rnn.kernels.threads import MachineTask, Task
 
 KEPT = 500  # modules; each takes some 50 kB with the machine code of its loops
-AXES = {"sequence": 3, "edge": 2, "panels": 3, "table": 2, "kept": 2, "carry": 2, "returning": 2}
+AXES = {"sequence": 3, "edge": 2, "panels": 3, "table": 2}
+AXES |= dict.fromkeys(("kept", "carry", "returning", "several"), 2)
 BATCHES = {"sequence": 1, "edge": 0}  # the batch axis of arrays that hold all slices
 NUMBERS = 4  # how many a loop takes before its arrays
 

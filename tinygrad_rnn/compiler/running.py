@@ -123,8 +123,8 @@ class Run:
             g = as_rows(g, whole) if g is not None else nothing(whole, dtype)
             arrays["output", k - len(plan.carries)] = g
         for x in plan.cotangents.frames:
-            shape = (T, plan.batch or 1, plan.lowering.rows(x))
-            arrays["d_frame", x] = g = take(shape, x.dtype)
+            whole = T, plan.batch or 1, plan.lowering.rows(x)
+            arrays["d_frame", x] = g = take(whole, x.dtype)
             found[x] = g.reshape((T, *x.shape))
         given = self.given("backward", arrays, values)
         self.busy = True
@@ -187,7 +187,7 @@ class Runs:
         for (run, cotangents), (g, x) in zip(each, given, strict=True):
             tasks += run.backward(g, x, cotangents)
         side_by_side(tasks)
-        at_work = [(run, run.space, ours) for run, ours in each if run.busy]
+        at_work = [(run, run.space, ours) for run, ours in each if run.space and run.busy]
         products: list[Task] = []
         for _, space, _ in at_work:
             space.done("backward")

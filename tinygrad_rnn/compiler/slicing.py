@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.compiler.emitting import Array as Slot
+from tinygrad_rnn.compiler.grouping import STEPS
 from tinygrad_rnn.compiler.plans import Plan
 from tinygrad_rnn.compiler.weights import Array
 from tinygrad_rnn.engine import Carrier
@@ -45,8 +46,9 @@ class Slice:
         if slot.role in GIVEN:
             return np.empty(0)
         if slot.name not in self.arrays:
-            steps = {"carry": (T + 1,), "kept": (T,), "returning": (2,)}.get(slot.role, ())
-            shape = (*steps, slot.rows * self.width)
+            steps = {"carry": T + 1, "kept": T, "returning": 2, "several": STEPS}
+            lead = (steps[slot.role],) if slot.role in steps else ()
+            shape = (*lead, slot.rows * self.width)
             self.arrays[slot.name] = pool().take(shape, slot.dtype)
         return self.arrays[slot.name]
 

@@ -8,8 +8,9 @@ from typing import Any
 from tinygrad_rnn.compiler.differentiating import Cotangents
 from tinygrad_rnn.compiler.emitting import HEADER, Array, Place, StepWriter, Text, loop_over_time
 from tinygrad_rnn.compiler.fusing import RESERVED
+from tinygrad_rnn.compiler.grouping import pays
 from tinygrad_rnn.compiler.hoisting import Lifted
-from tinygrad_rnn.compiler.lowering import Lowering, Map, Move
+from tinygrad_rnn.compiler.lowering import Lowering, Map, Move, Product
 from tinygrad_rnn.compiler.naming import Names
 from tinygrad_rnn.compiler.plans import Plan, Rows, Weight
 from tinygrad_rnn.compiler.scheduling import Schedule
@@ -258,8 +259,10 @@ class Writing:
             if self.whole(x):
                 w.places[self.forward.schedule.range(x)[0]] = place
         copied: list[Copied] = []
+        later = {g for g in cotangents.frames.values() if self.may_wait(g)}
         results = [g for g in cotangents.carries if g is not None]
-        results += [*cotangents.frames.values(), *(x.g for x in cotangents.weighings)]
+        results += [g for g in cotangents.frames.values() if g not in later]
+        results += [x.g for x in cotangents.weighings]
         w.schedule.settle(results, [])
         self.return_carries(w, copied, wanted)
         for weighing in cotangents.weighings:
@@ -268,12 +271,36 @@ class Writing:
             array = w.array("d_" + w.named(x), "total", self.lowering.rows(g), g.dtype)
             self.sums.append((x, g, array))
             copied += [(Place(array, start=start), part, True) for start, part in self.parts(w, g)]
+        kept = {g: self.all_steps_of(w, g) for g in later}
+        results += [g for g, place in kept.items() if place is None]
         w.copies = copied
         w.schedule.settle(results, [x for _, x, _ in copied])
         w.write()
         for x, g in cotangents.frames.items():
-            w.show(g, ("d_frame", x))
+            there = kept.get(g)
+            if there is None:
+                w.show(g, ("d_frame", x))
+            else:
+                w.show_later(g, there, ("d_frame", x))
         return w
+
+    def may_wait(self, g: Sym) -> bool:
+        """Whether the cotangent of a frame is a product that pays to be computed for some steps."""
+        node = self.lowering.node(g) if g in self.program.made else None
+        return (
+            isinstance(node, Product)
+            and node.outer * node.inner == 1
+            and pays(node.matrix, self.lowering.batch, part=4)
+        )
+
+    def all_steps_of(self, w: StepWriter, g: Sym) -> Place | None:
+        """Where what a product multiplies is kept for all steps, if nothing else is there."""
+        node = self.lowering.node(g)
+        assert isinstance(node, Product)
+        base, start = w.schedule.range(node.x)
+        place = w.places.get(base)
+        alone = place is not None and place.all_steps(self.lowering.rows(node.x)) and not start
+        return place if alone else None
 
     def return_carries(self, w: StepWriter, copied: list[Copied], wanted: set[Sym]) -> None:
         """Places for the cotangents of the carry, before and after a step."""

@@ -272,6 +272,93 @@ def _product(panels: Any, x: Any, c: Any) -> Callable[..., None]:
     return compiled
 
 
+def product_of(panels: Array, first: int, last: int, x: Array, c: Array, add: bool) -> None:
+    """Write or add the product of some columns of a packed matrix and a block, `c (+)= A x`.
+
+    Args:
+        panels: A matrix `(M, K)` from `pack`.
+        first: The first of its columns to take,
+        last: and where to stop.
+        x: The block `(last - first, b)`, flat and contiguous.
+        c: The block `(M, b)`, flat and contiguous; written to.
+        add: Whether to add to what is there.
+
+    Example:
+        >>> panels, c = pack(np.array([[1.0, 2.0, 3.0]])), np.array([1.0])
+        >>> product_of(panels, 1, 3, np.array([10.0, 100.0]), c, True)
+        >>> c
+        array([321.])
+    """
+    depth, K = last - first, panels.shape[1]
+    b = x.size // depth
+    columns = panels.swapaxes(1, 2).reshape(-1, K)[: c.size // b, first:last]
+    sums = (columns @ x.reshape(depth, b)).ravel()
+    c[...] = c + sums if add else sums
+
+
+@overloaded(product_of, link=multiplying)
+def _product_of(
+    panels: Any, first: Any, last: Any, x: Any, c: Any, add: Any
+) -> Callable[..., None]:
+    from tinygrad_rnn.kernels.instructions import address, ahead, call
+
+    multiply = multiplying(str(x.dtype))
+    across = tile_here(x.dtype.bitwidth // 8).columns
+
+    def compiled(panels: Array, first: int, last: int, x: Array, c: Array, add: bool) -> None:
+        _, K, rows = panels.shape
+        depth = last - first
+        b = x.size // depth
+        p, x_0, c_0 = ahead(address(panels, 0), first * rows), address(x, 0), address(c, 0)
+        call(multiply, p, K, x_0, b, across, c_0, b, c.size // b, b, depth, add)
+
+    return compiled
+
+
+def products(panels: Array, first: int, last: int, xs: Array, cs: Array) -> None:
+    """The products of some columns of a packed matrix and the blocks of several steps.
+
+    Each panel is fetched once for all steps.
+
+    Args:
+        panels: A matrix `(M, K)` from `pack`.
+        first: The first of its columns to take,
+        last: and where to stop.
+        xs: Blocks `(K, b)`, one for each step, `(n, K * b)`; other rows of them are not looked at.
+        cs: Blocks `(M, b)`, one for each step or more, `(n, M * b)`; written to.
+
+    Example:
+        >>> panels, cs = pack(np.array([[1.0, 2.0, 3.0]])), np.zeros((3, 1))
+        >>> products(panels, 1, 3, np.array([[9.0, 10.0, 100.0], [9.0, 1.0, 1.0]]), cs)
+        >>> cs.ravel()
+        array([320.,   5.,   0.])
+    """
+    b = xs.shape[1] // panels.shape[1]
+    for x, c in zip(xs, cs, strict=False):
+        product_of(panels, first, last, x[first * b : last * b], c, False)
+
+
+@overloaded(products, link=multiplying)
+def _products(panels: Any, first: Any, last: Any, xs: Any, cs: Any) -> Callable[..., None]:
+    from tinygrad_rnn.kernels.instructions import address, ahead, call
+
+    multiply = multiplying(str(xs.dtype))
+    across = tile_here(xs.dtype.bitwidth // 8).columns
+
+    def compiled(panels: Array, first: int, last: int, xs: Array, cs: Array) -> None:
+        _, K, rows = panels.shape
+        b, depth = xs.shape[1] // K, last - first
+        M = cs.shape[1] // b
+        for m in range(0, M, rows):
+            p = ahead(address(panels, 0), m * K + first * rows)
+            for n in range(len(xs)):
+                x = ahead(address(xs, 0), n * xs.shape[1] + first * b)
+                c = ahead(address(cs, 0), n * cs.shape[1] + m * b)
+                call(multiply, p, K, x, b, across, c, b, min(rows, M - m), b, depth, False)
+
+    return compiled
+
+
 def arranging(dtype: str) -> str:
     """The name of the machine code that writes panels."""
 

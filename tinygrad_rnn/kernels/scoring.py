@@ -28,8 +28,7 @@ from tinygrad_rnn.kernels.classification import total
 from tinygrad_rnn.kernels.compiling import inlined, jit, overloaded
 from tinygrad_rnn.kernels.elementary import exp
 from tinygrad_rnn.kernels.grams import add_gram
-from tinygrad_rnn.kernels.packed import multiplying, product
-from tinygrad_rnn.kernels.tiles import tile_here
+from tinygrad_rnn.kernels.packed import product, product_of
 from tinygrad_rnn.kernels.transposed import to_features, to_rows
 
 Array = NDArray[Any]
@@ -244,50 +243,6 @@ def add_gradients(
     for k in range(len(scores)):
         for v in range(start, stop):
             bias[v] += total(scores[k, v * b : (v + 1) * b])
-
-
-def product_of(panels: Array, first: int, last: int, x: Array, c: Array, add: bool) -> None:
-    """Write or add the product of some columns of a packed matrix and a block, `c (+)= A x`.
-
-    Args:
-        panels: A matrix `(M, K)` from `pack`.
-        first: The first of its columns to take,
-        last: and where to stop.
-        x: The block `(last - first, b)`, flat and contiguous.
-        c: The block `(M, b)`, flat and contiguous; written to.
-        add: Whether to add to what is there.
-
-    Example:
-        >>> from tinygrad_rnn.kernels.packed import pack
-        >>> panels, c = pack(np.array([[1.0, 2.0, 3.0]])), np.array([1.0])
-        >>> product_of(panels, 1, 3, np.array([10.0, 100.0]), c, True)
-        >>> c
-        array([321.])
-    """
-    depth, K = last - first, panels.shape[1]
-    b = x.size // depth
-    columns = panels.swapaxes(1, 2).reshape(-1, K)[: c.size // b, first:last]
-    sums = (columns @ x.reshape(depth, b)).ravel()
-    c[...] = c + sums if add else sums
-
-
-@overloaded(product_of, link=multiplying)
-def _product_of(
-    panels: Any, first: Any, last: Any, x: Any, c: Any, add: Any
-) -> Callable[..., None]:
-    from tinygrad_rnn.kernels.instructions import address, ahead, call
-
-    multiply = multiplying(str(x.dtype))
-    across = tile_here(x.dtype.bitwidth // 8).columns
-
-    def compiled(panels: Array, first: int, last: int, x: Array, c: Array, add: bool) -> None:
-        _, K, rows = panels.shape
-        depth = last - first
-        b = x.size // depth
-        p, x_0, c_0 = ahead(address(panels, 0), first * rows), address(x, 0), address(c, 0)
-        call(multiply, p, K, x_0, b, across, c_0, b, c.size // b, b, depth, add)
-
-    return compiled
 
 
 def as_it_is(part: Callable[..., None]) -> None:

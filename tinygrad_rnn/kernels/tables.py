@@ -22,7 +22,8 @@ from tinygrad_rnn.kernels.machine_code import ObjectCode
 
 Array = NDArray[Any]
 
-address, first = ctypes.addressof, ctypes.c_char.from_buffer
+address = ctypes.addressof
+first: Any = ctypes.c_char.from_buffer
 
 
 def numbers_of(x: Array) -> tuple[int, ...]:
