@@ -16,12 +16,14 @@
 `naming`         what the author of a step called its values
 `fusing`         chains of elementwise lines, as source of one loop each
 `emitting`       a loop over time, as source
+`grouping`       products for several steps at a time
 `writing`        both loops of a step, and where what they keep is kept
 `plans`          what a plan says
 `planning`       all of that, put together
 `loading`        the source on disk, imported and compiled
 `running`        the loops over slices of the batch, on threads
 `slicing`        the arrays that they take
+`workspace`      memory that is lent from run to run, with loops bound to it
 `weights`        what is made of weights before, and its gradients after
 `collecting`     the gradients that they leave behind
 `explaining`     what a scan becomes, and why

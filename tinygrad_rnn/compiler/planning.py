@@ -19,7 +19,14 @@ from tinygrad_rnn.compiler.differentiating import differentiated
 from tinygrad_rnn.compiler.hoisting import hoisted
 from tinygrad_rnn.compiler.lowering import Lowering, UnsupportedError
 from tinygrad_rnn.compiler.plans import Plan
-from tinygrad_rnn.compiler.simplifying import Kind, Kinds, Rewriting, kinds_of, simplified
+from tinygrad_rnn.compiler.simplifying import (
+    Kind,
+    Kinds,
+    Rewriting,
+    joined,
+    kinds_of,
+    simplified,
+)
 from tinygrad_rnn.compiler.tracing import Line, Program, Sym
 from tinygrad_rnn.compiler.writing import Writing
 from tinygrad_rnn.ops import matmul
@@ -83,8 +90,13 @@ def waiting(program: Program, carries: int, batch: int) -> bool:
     if batch >= NARROW:
         return False
     kinds = kinds_of(program, program.inputs[:carries], program.inputs[carries:])
-    products = [line.operands for line in program.lines if line.op is matmul]
-    numbers = sum(w.size for x, w in products if kinds[x] is Kind.FRAME and kinds[w] is Kind.FIXED)
+    numbers = 0
+    for line in program.lines:
+        x, w = line.operands if line.op is matmul else (None, None)
+        if isinstance(x, Sym) and isinstance(w, Sym) and kinds[w] is Kind.FIXED:
+            pieces = [piece for piece in joined(program, x) or (x,) if isinstance(piece, Sym)]
+            frames = [piece for piece in pieces if kinds[piece] is Kind.FRAME]
+            numbers += sum(piece.shape[-1] for piece in frames) * w.shape[-1]
     return not 0 < numbers <= SMALL
 
 
