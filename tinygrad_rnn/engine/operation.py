@@ -165,23 +165,7 @@ class Operation:
         self.__doc__ = forward.__doc__
         self.__module__ = forward.__module__
         self.__name__, self.__qualname__ = forward.__name__, forward.__qualname__
-        self.__signature__ = signature = inspect.signature(forward)
-        kinds = inspect.Parameter
-        parameters = signature.parameters.values()
-        self.variadic = any(p.kind is kinds.VAR_POSITIONAL for p in parameters)
-        self.input_names = tuple(
-            p.name for p in parameters if p.kind in (kinds.POSITIONAL_ONLY, kinds.VAR_POSITIONAL)
-        )
-        self.static = tuple(
-            p.name
-            for p in parameters
-            if p.kind in (kinds.POSITIONAL_OR_KEYWORD, kinds.KEYWORD_ONLY)
-        )
-        self.defaults: Params = {
-            p.name: p.default
-            for p in parameters
-            if p.name in self.static and p.default is not kinds.empty
-        }
+        self.input_names, self.variadic, self.static, self.defaults = parameters_of(forward)
         self.expected = frozenset(self.static)
         self.arity = len(self.input_names)
         self.fixed = self.arity - self.variadic  # inputs that each have a rule of their own
@@ -191,6 +175,13 @@ class Operation:
             self.rules = (self.undeclared,) * self.arity
         # Whether `op(x, y)` needs no more binding than that.
         self.plain = not self.variadic and len(self.defaults) == len(self.static)
+
+    def __getattr__(self, name: str) -> Any:
+        """The signature, made at the first question: all of them would delay the import."""
+        if name != "__signature__":
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        self.__signature__ = inspect.signature(self.forward)
+        return self.__signature__
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Apply the op to arrays, or to whatever carrier is among the inputs."""
@@ -299,6 +290,27 @@ class Operation:
 
     def __repr__(self) -> str:
         return f"<op {self.name}>"
+
+
+def parameters_of(forward: Forward) -> tuple[tuple[str, ...], bool, tuple[str, ...], Params]:
+    """What a function takes, as its code says.
+
+    Returns:
+        The names of inputs, whether the last of these stands for any number of them, and the names
+        and the defaults of static parameters.
+
+    Example:
+        >>> parameters_of(lambda x, /, axis=0, *, exact=True: x)
+        (('x',), False, ('axis', 'exact'), {'axis': 0, 'exact': True})
+    """
+    code, given = forward.__code__, forward.__defaults__ or ()
+    only, last = code.co_posonlyargcount, code.co_argcount + code.co_kwonlyargcount
+    names, variadic = code.co_varnames, bool(code.co_flags & inspect.CO_VARARGS)
+    inputs = names[:only] + names[last : last + variadic]
+    ordered = names[only : code.co_argcount]
+    defaults = dict(zip(reversed(names[: code.co_argcount]), reversed(given), strict=False))
+    by_name = {name: defaults[name] for name in ordered if name in defaults}
+    return inputs, variadic, names[only:last], {**by_name, **(forward.__kwdefaults__ or {})}
 
 
 def indexed(rule: Rule, i: int) -> Rule:
