@@ -230,12 +230,12 @@ def test_an_error_inside_machine_code_is_named_by_numpy():
     roles = ("table", "float64"), ("block", "int64"), ("block", "float64")
     loop = loading.loop_by(LOOKING_UP, "forward", roles, "numba")
     table, y = np.arange(6.0).reshape(3, 2), np.empty(4)
-    call = loop.call((1, 2, 0, 1), 0, [table, np.array([2, 0]), y])
-    call.task({})()
+    call, step = loop.call(slice(0, 2), [table, np.array([2, 0]), y]), range(1)
+    call.task(step, {})()
     np.testing.assert_array_equal(y, [4, 0, 5, 1])
-    call.task({0: 2 * table})()
+    call.task(step, {0: 2 * table})()
     np.testing.assert_array_equal(y, [8, 0, 10, 2])
-    wrong = call.task({1: np.array([2, 7])})
+    wrong = call.task(step, {1: np.array([2, 7])})
     with pytest.raises(IndexError, match="index 7 is out of bounds for axis 0 with size 3"):
         wrong()
 

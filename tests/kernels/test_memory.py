@@ -3,7 +3,7 @@
 import numpy as np
 
 from tinygrad_rnn.kernels import memory
-from tinygrad_rnn.kernels.memory import LARGE, LATELY, Pool, Shelf, copied
+from tinygrad_rnn.kernels.memory import LARGE, LATELY, PATIENCE, Pool, Shelf, copied
 
 
 def test_a_pool_hands_out_what_nobody_has_and_nothing_else():
@@ -18,6 +18,23 @@ def test_a_pool_hands_out_what_nobody_has_and_nothing_else():
     del view
     assert pool.take((12,), "float32").ctypes.data == address
     assert address % memory.LINE == 0
+
+
+def test_a_pool_gives_back_what_nobody_has_taken_in_long():
+    pool = Pool()
+    kept, rare = pool.take((100,), "float32"), pool.take((1000,), "float32")
+    del rare
+    for _ in range(2 * PATIENCE):
+        pool.take((10,), "float32")
+    assert sum(map(len, pool.buffers.values())) == 2  # what is kept, and what is taken each time
+    assert kept.size == 100
+
+
+def test_arrays_of_about_the_same_size_share_memory():
+    pool = Pool()
+    for size in range(4000, 4400):
+        pool.take((size,), "float32")
+    assert pool.made <= 3
 
 
 def test_a_shelf_lends_each_thing_to_one_at_a_time():

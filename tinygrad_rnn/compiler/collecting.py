@@ -46,7 +46,7 @@ class Gradients:
     """
 
     def __init__(self, plan: Plan, parts: Sequence[Slice], T: int, threads: int) -> None:
-        self.weights, self.threads = plan.weights, threads
+        self.weights, self.T, self.threads = plan.weights, T, threads
         self.factors = [
             [[factors(weight, g, rows, part, T) for part in parts] for _, rows, g in weight.g]
             for weight in self.weights

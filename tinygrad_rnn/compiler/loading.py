@@ -49,10 +49,11 @@ Roles = tuple[tuple[str, str], ...]  # of the arrays of a loop, each with its dt
 class Call(Protocol):
     """A loop over the sequences of a slice, bound to the arrays that are its own."""
 
-    def task(self, given: Mapping[int, Array]) -> Task:
+    def task(self, steps: range, given: Mapping[int, Array]) -> Task:
         """The call that is to be made.
 
         Args:
+            steps: the time steps, in order.
             given: arrays that are others at each run, by their places among all.
         """
         ...
@@ -61,12 +62,11 @@ class Call(Protocol):
 class Loop(Protocol):
     """A loop over time."""
 
-    def call(self, numbers: Sequence[int], start: int, own: Sequence[Array]) -> Call:
+    def call(self, span: slice, own: Sequence[Array]) -> Call:
         """Bind the loop to a slice.
 
         Args:
-            numbers: steps, sequences, the first step, and the distance to the next.
-            start: the first of these sequences in the batch.
+            span: where its sequences are in the batch.
             own: what the loop reads and writes, in its order, with anything for what is given.
         """
         ...
@@ -160,30 +160,33 @@ class PythonLoop:
     def __init__(self, source: str, stage: str, roles: Roles) -> None:
         self.loop, self.roles = getattr(loaded(source), stage), roles
 
-    def call(self, numbers: Sequence[int], start: int, own: Sequence[Array]) -> "PythonCall":
+    def call(self, span: slice, own: Sequence[Array]) -> "PythonCall":
         """Bind the loop to a slice; see `Loop`."""
-        return PythonCall(self, numbers, start, own)
+        return PythonCall(self, span, own)
 
 
 class PythonCall:
     """A loop in Python, bound to a slice; see `Loop.call`."""
 
-    def __init__(
-        self, loop: PythonLoop, numbers: Sequence[int], start: int, own: Sequence[Array]
-    ) -> None:
-        self.loop, self.numbers, self.own = loop, numbers, own
-        self.span = slice(start, start + numbers[1])
+    def __init__(self, loop: PythonLoop, span: slice, own: Sequence[Array]) -> None:
+        self.loop, self.span, self.own = loop, span, own
 
-    def task(self, given: Mapping[int, Array]) -> Task:
+    def task(self, steps: range, given: Mapping[int, Array]) -> Task:
         """The call that is to be made; see `Call`."""
-        return functools.partial(self.run, [given.get(k, x) for k, x in enumerate(self.own)])
+        arrays = [given.get(k, x) for k, x in enumerate(self.own)]
+        return functools.partial(self.run, numbers(steps, self.span), arrays)
 
-    def run(self, arrays: Sequence[Array]) -> None:
+    def run(self, numbers: Sequence[int], arrays: Sequence[Array]) -> None:
         """Make the call."""
         axes = (BATCHES.get(role) for role, _ in self.loop.roles)
         mine = [cut(x, axis, self.span) for x, axis in zip(arrays, axes, strict=True)]
         with np.errstate(all="ignore"):
-            self.loop.loop(*self.numbers, *mine)
+            self.loop.loop(*numbers, *mine)
+
+
+def numbers(steps: range, span: slice) -> tuple[int, int, int, int]:
+    """What a loop takes first: steps, sequences, the first step, the distance to the next."""
+    return len(steps), span.stop - span.start, steps.start, steps.step
 
 
 def cut(x: Array, axis: int | None, span: slice) -> Array:
@@ -220,41 +223,39 @@ class CompiledLoop:
 
         return [array(*role) for role in self.roles]
 
-    def call(self, numbers: Sequence[int], start: int, own: Sequence[Array]) -> "CompiledCall":
+    def call(self, span: slice, own: Sequence[Array]) -> "CompiledCall":
         """Bind the loop to a slice; see `Loop`."""
-        return CompiledCall(self, numbers, start, own)
+        return CompiledCall(self, span, own)
 
 
 class CompiledCall(MachineTask):
     """A loop as machine code, bound to a slice; see `Loop.call`."""
 
-    def __init__(
-        self, loop: CompiledLoop, numbers: Sequence[int], start: int, own: Sequence[Array]
-    ) -> None:
+    def __init__(self, loop: CompiledLoop, span: slice, own: Sequence[Array]) -> None:
         self.run, self.code = loop.loop, loop.code.address
-        self.loop, self.numbers, self.start, self.own = loop, numbers, start, own
+        self.loop, self.span, self.own = loop, span, own
         self.batches = [BATCHES.get(role) for role, _ in loop.roles]
         self.table: Table | None = None
+        self.steps = range(0)
         self.given: Mapping[int, Array] = {}
 
-    def task(self, given: Mapping[int, Array]) -> "CompiledCall":
+    def task(self, steps: range, given: Mapping[int, Array]) -> "CompiledCall":
         """The call that is to be made; see `Call`."""
-        self.given = given
+        self.steps, self.given = steps, given
         if self.table is None:
-            span = slice(self.start, self.start + self.numbers[1])
             arrays = [given.get(k, x) for k, x in enumerate(self.own)]
-            mine = [cut(x, axis, span) for x, axis in zip(arrays, self.batches, strict=True)]
+            mine = [cut(x, axis, self.span) for x, axis in zip(arrays, self.batches, strict=True)]
             self.table = Table(NUMBERS, mine)
-            self.table.begin_with(*self.numbers)
             self.argument = self.table.address
-            return self
-        for k, x in given.items():
-            axis = self.batches[k]
-            self.table.replace(k, x, 0 if axis is None else self.start * x.strides[axis])
+        else:
+            for k, x in given.items():
+                axis = self.batches[k]
+                self.table.replace(k, x, 0 if axis is None else self.span.start * x.strides[axis])
+        self.table.begin_with(*numbers(steps, self.span))
         return self
 
     def settle(self) -> None:
         """Have NumPy meet the error too, and name it."""
         loop = PythonLoop(self.loop.source, self.loop.stage, self.loop.roles)
-        loop.call(self.numbers, self.start, self.own).task(self.given)()
+        loop.call(self.span, self.own).task(self.steps, self.given)()
         super().settle()

@@ -76,7 +76,7 @@ class Run:
             results.append(output)
         given = self.given("forward", arrays, values)
         self.busy = True
-        return self.space.tasks("forward", given, values)
+        return self.space.tasks("forward", T, given, values)
 
     def results(self, results: list[Array]) -> list[Array]:
         """The last carry and the outputs, when the loops are done, in their shapes."""
@@ -128,7 +128,7 @@ class Run:
             found[x] = g.reshape((T, *x.shape))
         given = self.given("backward", arrays, values)
         self.busy = True
-        return self.space.tasks("backward", given, values)
+        return self.space.tasks("backward", T, given, values)
 
     def given(self, stage: str, arrays: dict[Any, Array], values: Values) -> dict[int, Array]:
         """Inputs and results, by their places among the arrays of a loop.
@@ -189,13 +189,13 @@ class Runs:
         side_by_side(tasks)
         at_work = [(run, run.space, ours) for run, ours in each if run.space and run.busy]
         products: list[Task] = []
-        for _, space, _ in at_work:
+        for run, space, _ in at_work:
             space.done("backward")
-            products += space.gradients_here().tasks()
+            products += space.gradients_of(run.T).tasks()
         side_by_side(products)
         for run, space, cotangents in at_work:
             add_sums(run.plan, space.parts, cotangents, LOOP)
-            for matrix, gradient in space.gradients_here().found():
+            for matrix, gradient in space.gradients_of(run.T).found():
                 add(cotangents, matrix, gradient)
             run.busy = False
             run.plan.ready.pull_back(run.values, cotangents, run.plan.wanted)

@@ -41,12 +41,12 @@ class Slice:
         """Where they are in the batch."""
         return slice(self.start, self.start + self.width)
 
-    def memory(self, slot: Slot, T: int) -> Array:
-        """The array of a slot, the same for all loops; nothing if each run has another one."""
+    def memory(self, slot: Slot, room: int) -> Array:
+        """The array of a slot, with room for some steps; nothing if each run has another one."""
         if slot.role in GIVEN:
             return np.empty(0)
         if slot.name not in self.arrays:
-            steps = {"carry": T + 1, "kept": T, "returning": 2, "several": STEPS}
+            steps = {"carry": room + 1, "kept": room, "returning": 2, "several": STEPS}
             lead = (steps[slot.role],) if slot.role in steps else ()
             shape = (*lead, slot.rows * self.width)
             self.arrays[slot.name] = pool().take(shape, slot.dtype)

@@ -1,8 +1,8 @@
 """Memory for the runs of a plan, with its loops bound to it: made once, lent to run after run.
 
-Most of what a loop is told stays the same from one run to the next: how long everything is, where
-it keeps what each step makes, where packed weights are. So a loop is *bound* to all of that, and
-a run only says where its inputs and results are.
+Most of what a loop is told stays the same from one run to the next: where it keeps what each step
+makes, where packed weights are. So a loop is *bound* to all of that, and a run only says how many
+steps it has, and where its inputs and results are.
 """
 
 import weakref
@@ -22,6 +22,8 @@ from tinygrad_rnn.kernels.packed import Packer, Packing, aligned, pack_all, pane
 from tinygrad_rnn.kernels.threads import Task, get_num_threads, side_by_side
 
 Given = dict[int, Array]  # arrays that are others at each run, by their places among all
+
+SPARE = 8  # times more steps than a run has, for which a workspace may have room
 
 
 def nobody() -> None:
@@ -93,30 +95,28 @@ class BoundLoop:
     def __init__(
         self, plan: Plan, stage: str, space: "Workspace", panels: Panels, values: Values
     ) -> None:
-        roles, T = plan.roles[stage], space.T
+        roles, slots = plan.roles[stage], plan.slots(stage)
         self.panels, self.parts, self.given = panels, space.parts, Given()
         self.own = [
-            [panels.arrays.get(k, part.memory(slot, T)) for k, slot in enumerate(plan.slots(stage))]
+            [panels.arrays.get(k, part.memory(slot, space.room)) for k, slot in enumerate(slots)]
             for part in self.parts
         ]
-        first, stride = (T - 1, -1) if space.reverse else (0, 1)
         loop = loop_for(plan, stage)
         self.calls: list[Call] = [
-            loop.call((T, part.width, first, stride), part.start, own)
-            for part, own in zip(self.parts, self.own, strict=True)
+            loop.call(part.span, own) for part, own in zip(self.parts, self.own, strict=True)
         ]
         constant = [(k, slot) for k, slot in roles["fixed"] if plan.is_constant(slot)]
         self.varying = [each for each in roles["fixed"] if each not in constant]
         self.totals = [own[k] for own in self.own for k, _ in roles["total"]]
         self.spread(constant, values)
 
-    def tasks(self, given: Given, values: Values) -> list[Task]:
+    def tasks(self, steps: range, given: Given, values: Values) -> list[Task]:
         """The calls of a run."""
         self.given = given
         self.spread(self.varying, values)
         for total in self.totals:
             total[:] = 0
-        return [call.task(given) for call in self.calls]
+        return [call.task(steps, given) for call in self.calls]
 
     def spread(self, slots: Sequence[tuple[int, Any]], values: Values) -> None:
         """Write fixed values over the features and sequences of each slice."""
@@ -127,50 +127,56 @@ class BoundLoop:
 
 
 class Workspace:
-    """Slices of a batch with all that runs over sequences of one length need.
+    """Slices of a batch with all that runs over sequences need, up to some number of steps.
 
     Args:
         plan: what is run.
-        T: how many steps,
-        reverse: and whether from the last to the first.
+        room: for how many steps there is room.
+        reverse: whether they are taken from the last to the first.
         threads: how many there are.
 
     Attributes:
         parts: the slices.
     """
 
-    def __init__(self, plan: Plan, T: int, reverse: bool, threads: int) -> None:
-        self.plan, self.T, self.reverse, self.threads = plan, T, reverse, threads
+    def __init__(self, plan: Plan, room: int, reverse: bool, threads: int) -> None:
+        self.plan, self.room, self.reverse, self.threads = plan, room, reverse, threads
         self.parts: list[Slice] = slices(plan, threads)
         self.bound: dict[tuple[str, str], BoundLoop] = {}
         self.gradients: dict[str, Gradients] = {}
 
     @classmethod
     def borrowed(cls, plan: Plan, T: int, reverse: bool, threads: int) -> "Workspace":
-        """One that an earlier run has given back, or a new one."""
-        space = shelf().borrow((plan.number, T, reverse, threads))
-        return space or cls(plan, T, reverse, threads)
+        """One that an earlier run has given back, if it suits so many steps, or a new one.
+
+        Lengths that come and go share memory, as much as the longest of them needs.
+        """
+        space: Workspace | None = shelf().borrow((plan.number, reverse, threads))
+        suits = space is not None and T <= space.room <= SPARE * T
+        return space if space is not None and suits else cls(plan, T, reverse, threads)
 
     def give_back(self) -> None:
         """Let later runs have it."""
-        shelf().give_back((self.plan.number, self.T, self.reverse, self.threads), self)
+        shelf().give_back((self.plan.number, self.reverse, self.threads), self)
 
-    def tasks(self, stage: str, given: Given, values: Values) -> list[Task]:
+    def tasks(self, stage: str, T: int, given: Given, values: Values) -> list[Task]:
         """The loops of a stage over all slices.
 
         Args:
             stage: the stage.
+            T: how many steps there are.
             given: inputs and results of the whole batch.
             values: by which fixed values are known.
         """
         plan, key = self.plan, (stage, current_backend())
+        steps = range(T)[::-1] if self.reverse else range(T)
         panels = shelf().borrow((plan.number, stage, self.reverse)) or Panels(plan, stage)
         # For one slice one thread packs: what another has written is not near to begin with.
         panels.pack(values, min(len(self.parts), get_num_threads()))
         loop = self.bound.get(key)
         if loop is None or loop.panels is not panels:
             loop = self.bound[key] = BoundLoop(plan, stage, self, panels, values)
-        return loop.tasks(given, values)
+        return loop.tasks(steps, given, values)
 
     def done(self, stage: str) -> None:
         """Let go of what was given to the loops of a stage, and of the panels."""
@@ -178,12 +184,13 @@ class Workspace:
         loop.given.clear()
         shelf().give_back((self.plan.number, stage, self.reverse), loop.panels)
 
-    def gradients_here(self) -> Gradients:
-        """The gradients of fixed matrices."""
+    def gradients_of(self, T: int) -> Gradients:
+        """The gradients of fixed matrices, of products of so many steps."""
         backend = current_backend()
-        if backend not in self.gradients:
-            self.gradients[backend] = Gradients(self.plan, self.parts, self.T, self.threads)
-        return self.gradients[backend]
+        found = self.gradients.get(backend)
+        if found is None or found.T != T:
+            found = self.gradients[backend] = Gradients(self.plan, self.parts, T, self.threads)
+        return found
 
 
 def loop_for(plan: Plan, stage: str) -> Loop:

@@ -19,7 +19,7 @@ from numpy.typing import DTypeLike, NDArray
 Array = NDArray[Any]
 
 LINE = 64  # bytes in a cache line; vectors that start at one never straddle two
-PATIENCE = 4096  # a buffer that so many others were preferred to is given back,
+PATIENCE = 1024  # a buffer is given back when so many others were taken since,
 LATELY = 512  # and so is what nobody has asked a shelf for in so many requests
 SMALL = 1 << 12  # bytes up to which new memory is there at once, and
 LARGE = 1 << 20  # bytes from which new memory costs more time than writing to it
@@ -54,9 +54,11 @@ class Pool:
     def take(self, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
         """An array without values, from the start of a cache line on."""
         kind = np.dtype(dtype)
-        size = math.prod(shape) * kind.itemsize + LINE
+        size = rounded(math.prod(shape) * kind.itemsize + LINE)
         with self.lock:
             self.taken += 1
+            if not self.taken % PATIENCE:
+                self.forget()
             buffer = self.free(size)
             buffer.taken = self.taken
             return np.ndarray(shape, kind, buffer.memory, buffer.start)
@@ -67,7 +69,6 @@ class Pool:
         for buffer in buffers:
             if sys.getrefcount(buffer.memory) == UNUSED:
                 return buffer
-        self.forget()
         self.made += 1
         buffers.append(Buffer(size))
         return buffers[-1]
@@ -80,6 +81,19 @@ class Pool:
                 for buffer in buffers
                 if sys.getrefcount(buffer.memory) > UNUSED or self.taken - buffer.taken < PATIENCE
             ]
+
+
+def rounded(size: int) -> int:
+    """A size that others of about the same size share: one of eight between two powers of two.
+
+    Sequences of many lengths would else leave a buffer for each length.
+
+    Example:
+        >>> [rounded(n) for n in (100, 1000, 1001, 1025)]
+        [104, 1024, 1024, 1152]
+    """
+    step = 1 << max(0, size.bit_length() - 4)
+    return -(-size // step) * step
 
 
 class Shelf:
