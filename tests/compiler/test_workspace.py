@@ -139,6 +139,27 @@ def test_a_loss_may_depend_on_some_of_the_results(loss):
     agree(layer, x, loss)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "int64"])
+def test_a_first_carry_may_lie_in_memory_in_any_way(dtype):
+    whole = np.arange(2 * B * 2 * H).reshape(2 * B, 2 * H).astype(dtype)
+    x = np.arange(T * B * H).reshape(T, B, H).astype(dtype)
+
+    def step(total, x):
+        return total + x, total
+
+    for start in (
+        whole[::2, ::2],
+        whole[:B, 3 : 3 + H],
+        whole[:B, ::-2],
+        np.asfortranarray(whole[:B, :H]),
+    ):
+        last, before = tg.scan(step, tg.tensor(start), tg.tensor(x))
+        np.testing.assert_array_equal(last.data, start + x.sum(axis=0))
+        given = tg.scan(step, tg.Tensor(start), tg.Tensor(x))
+        np.testing.assert_array_equal(given[0].data, last.data)
+        np.testing.assert_array_equal(given[1].data, before.data)
+
+
 def test_runs_may_overlap():
     layer = nn.LSTM(D, H, seed=0)
     xs = [inputs(seed) for seed in range(3)]

@@ -13,7 +13,7 @@ import importlib.util
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +40,8 @@ KEPT = 500  # modules; each takes some 50 kB with the machine code of its loops
 AXES = {"sequence": 3, "edge": 2, "panels": 3, "table": 2}
 AXES |= dict.fromkeys(("kept", "carry", "returning", "several"), 2)
 BATCHES = {"sequence": 1, "edge": 0}  # the batch axis of arrays that hold all slices
+# Any layout, as callers have them; all other arrays are ours.
+LAYOUTS: dict[str, Literal["A", "C"]] = {"sequence": "A", "edge": "A"}
 NUMBERS = 4  # how many a loop takes before its arrays
 
 Array = NDArray[Any]
@@ -200,7 +202,8 @@ class CompiledLoop:
 
     def __init__(self, source: str, stage: str, roles: Roles) -> None:
         self.source, self.stage, self.roles = source, stage, roles
-        name = f"loop_{fingerprint(source)}_{stage}_{fingerprint(str(roles))[:8]}"
+        kinds = fingerprint(str((roles, AXES, LAYOUTS)))
+        name = f"loop_{fingerprint(source)}_{stage}_{kinds[:8]}"
         if not path_of(name).exists():
             for dtype in sorted({dtype for _, dtype in roles if dtype.startswith("float")}):
                 compile_ahead(dtype)
@@ -219,7 +222,7 @@ class CompiledLoop:
 
         def array(role: str, dtype: str) -> Any:
             kind = types.boolean if dtype == "bool" else getattr(types, dtype)
-            return types.Array(kind, AXES.get(role, 1), "A" if role == "sequence" else "C")
+            return types.Array(kind, AXES.get(role, 1), LAYOUTS.get(role, "C"))
 
         return [array(*role) for role in self.roles]
 
