@@ -90,13 +90,11 @@ def waiting(program: Program, carries: int, batch: int) -> bool:
     if batch >= NARROW:
         return False
     kinds = kinds_of(program, program.inputs[:carries], program.inputs[carries:])
-    numbers = 0
-    for line in program.lines:
-        x, w = line.operands if line.op is matmul else (None, None)
-        if isinstance(x, Sym) and isinstance(w, Sym) and kinds[w] is Kind.FIXED:
-            pieces = [piece for piece in joined(program, x) or (x,) if isinstance(piece, Sym)]
-            frames = [piece for piece in pieces if kinds[piece] is Kind.FRAME]
-            numbers += sum(piece.shape[-1] for piece in frames) * w.shape[-1]
+    numbers = 0  # of the rows of matrices that frames are multiplied by
+    for x, w in (line.operands for line in program.lines if line.op is matmul):
+        if kinds[w] is Kind.FIXED:
+            frames = [piece for piece in joined(program, x) or (x,) if kinds[piece] is Kind.FRAME]
+            numbers += sum(w.size * piece.shape[-1] // x.shape[-1] for piece in frames)
     return not 0 < numbers <= SMALL
 
 

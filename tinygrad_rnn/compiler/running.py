@@ -76,7 +76,7 @@ class Run:
             results.append(output)
         given = self.given("forward", arrays, values)
         self.busy = True
-        return self.space.tasks("forward", T, given, values)
+        return self.space.tasks("forward", self.order, given, values)
 
     def results(self, results: list[Array]) -> list[Array]:
         """The last carry and the outputs, when the loops are done, in their shapes."""
@@ -128,7 +128,7 @@ class Run:
             found[x] = g.reshape((T, *x.shape))
         given = self.given("backward", arrays, values)
         self.busy = True
-        return self.space.tasks("backward", T, given, values)
+        return self.space.tasks("backward", self.order, given, values)
 
     def given(self, stage: str, arrays: dict[Any, Array], values: Values) -> dict[int, Array]:
         """Inputs and results, by their places among the arrays of a loop.

@@ -159,17 +159,16 @@ class Workspace:
         """Let later runs have it."""
         shelf().give_back((self.plan.number, self.reverse, self.threads), self)
 
-    def tasks(self, stage: str, T: int, given: Given, values: Values) -> list[Task]:
+    def tasks(self, stage: str, steps: range, given: Given, values: Values) -> list[Task]:
         """The loops of a stage over all slices.
 
         Args:
             stage: the stage.
-            T: how many steps there are.
+            steps: the time steps, in order.
             given: inputs and results of the whole batch.
             values: by which fixed values are known.
         """
         plan, key = self.plan, (stage, current_backend())
-        steps = range(T)[::-1] if self.reverse else range(T)
         panels = shelf().borrow((plan.number, stage, self.reverse)) or Panels(plan, stage)
         # For one slice one thread packs: what another has written is not near to begin with.
         panels.pack(values, min(len(self.parts), get_num_threads()))

@@ -62,13 +62,7 @@ class Writing:
         used = [w for w in (forward, backward) if w]
         holds = {a.holds for w in used for a in w.arrays.values() if a.role == "sequence"}
         frames = [x for x in self.frames if ("frame", x) in holds]
-        fixed = {
-            a.holds[0]: None
-            for w in used
-            for a in w.arrays.values()
-            if a.role in ("fixed", "panels", "table")
-        }
-        fixed.update((weight.matrix, None) for weight in self.weights)
+        fixed = self.fixed_in(used)
         before = lines_to(frames, self.program.lines)
         ready = [line for line in lines_to(fixed, self.program.lines) if line not in before]
         read = [*fixed, *(x for line in ready for x in line.operands if isinstance(x, Sym))]
@@ -93,6 +87,12 @@ class Writing:
             wanted=wanted,
             lowering=self.lowering,
         )
+
+    def fixed_in(self, loops: Iterable[StepWriter]) -> list[Sym]:
+        """The fixed values that loops read, or that want a gradient after them."""
+        roles = "fixed", "panels", "table"
+        read = [a.holds[0] for w in loops for a in w.arrays.values() if a.role in roles]
+        return list(dict.fromkeys([*read, *(weight.matrix for weight in self.weights)]))
 
     def ready(self, lines: list[Line], loops: Iterable[StepWriter]) -> Ready:
         """What is made of fixed values by lines, for loops and for the gradients after them."""

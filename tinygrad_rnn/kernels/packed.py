@@ -116,8 +116,8 @@ class Packing(NamedTuple):
     M: int
 
 
-def pack_all(todo: Sequence[Packing], threads: int = 1) -> None:
-    """Cut matrices into panels, on several threads if there is enough of it.
+def pack_all(todo: Sequence[Packing]) -> None:
+    """Cut matrices into panels, once; a `Packer` does it again and again.
 
     Example:
         >>> a, b = np.ones((5, 2)), np.zeros((5, 1))
@@ -126,10 +126,10 @@ def pack_all(todo: Sequence[Packing], threads: int = 1) -> None:
         >>> bool((panels == pack(np.hstack([a, b]))).all())
         True
     """
-    if current_backend() == "numba":
-        side_by_side(Packer(todo).tasks(threads))
-    else:
-        for one in todo:
+    for one in todo:
+        if current_backend() == "numba":
+            side_by_side(Packer([one]).tasks(threads=1))
+        else:
             in_numpy(one)
 
 

@@ -23,7 +23,7 @@ from tinygrad_rnn.kernels.machine_code import ObjectCode
 Array = NDArray[Any]
 
 address = ctypes.addressof
-first: Any = ctypes.c_char.from_buffer
+first_byte: Any = ctypes.c_char.from_buffer  # of an array that is whole and can be written
 
 
 def numbers_of(x: Array) -> tuple[int, ...]:
@@ -34,7 +34,7 @@ def numbers_of(x: Array) -> tuple[int, ...]:
 def address_of(x: Array) -> int:
     """Where an array's first number is; `x.ctypes.data` takes three times as long to say so."""
     try:
-        return address(first(x))
+        return address(first_byte(x))
     except (TypeError, ValueError):  # rows that lie apart, nothing to write to, or nothing at all
         data: int = x.ctypes.data
         return data
