@@ -71,6 +71,12 @@ CALLS = {
         (lambda rng: np.array([0.0, 1 - 2**-24]), lambda rng: np.ones(7), indices(0, 7, 7)),
         (normal(0), lambda rng: np.ones(1), indices(0, 1, 1)),
     ],
+    "scatter_add_blocks": [
+        (normal(7, 90), indices(-7, 7, 6, 5), normal(6, 80 * 5), 10, 0, 80),
+        (normal(7, 90), indices(-7, 7, 6, 5), normal(6, 80 * 5), 0, 3, 70),
+        (normal(7, 3), indices(0, 7, 6, 1), normal(6, 3), 0, 0, 3),
+        (normal(7, 3), indices(0, 7, 0, 2), normal(0, 6), 0, 0, 3),
+    ],
     "scatter_add_along_rows": [
         (normal(6, 5), indices(-5, 5, 6, 30), normal(6, 30)),
         (normal(0, 5), indices(0, 1, 0, 3), normal(0, 3)),

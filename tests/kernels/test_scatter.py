@@ -3,7 +3,12 @@
 import numpy as np
 import pytest
 
-from tinygrad_rnn.kernels.scatter import scatter_add_along_rows, scatter_add_rows
+from tinygrad_rnn.kernels.blocks import look_up
+from tinygrad_rnn.kernels.scatter import (
+    scatter_add_along_rows,
+    scatter_add_blocks,
+    scatter_add_rows,
+)
 
 sides = pytest.mark.parametrize("side", ["reference", "compiled", "loop"])
 
@@ -33,6 +38,10 @@ def test_an_index_out_of_bounds_is_refused_and_memory_is_safe(side, index):
         getattr(scatter_add_along_rows, side)(
             np.zeros((1, 3)), np.array([[index]]), np.ones((1, 1))
         )
+    with pytest.raises(IndexError):
+        getattr(scatter_add_blocks, side)(
+            np.zeros((3, 1)), np.array([[index]]), np.ones((1, 1)), 0, 0, 1
+        )
 
 
 @sides
@@ -47,3 +56,15 @@ def test_along_rows_it_is_the_adjoint_of_taking(side):
     added = np.zeros_like(x)
     getattr(scatter_add_along_rows, side)(added, indices, g)
     np.testing.assert_allclose((taken * g).sum(), (x * added).sum())
+
+
+@sides
+def test_of_blocks_it_is_the_adjoint_of_looking_up(side):
+    rng = np.random.default_rng(1)
+    table, g, ids = rng.normal(size=(4, 3)), rng.normal(size=(6, 3 * 5)), rng.integers(0, 4, (6, 5))
+    rows = np.empty_like(g)
+    for t in range(6):
+        look_up(table, ids[t], rows[t], 1)
+    added = np.zeros_like(table)
+    getattr(scatter_add_blocks, side)(added, ids, g, 0, 0, 3)
+    np.testing.assert_allclose((rows * g).sum(), (table * added).sum())

@@ -388,6 +388,68 @@ def test_recurrent_refuses_what_is_no_cell_and_what_is_no_sequence():
         layer(np.ones((T, B, D), "float32"), np.zeros((B, D), "float32"))
 
 
+@pytest.mark.parametrize("batch_first", [False, True])
+@pytest.mark.parametrize("shape", [(T, B), (T,)])
+@pytest.mark.parametrize("way", [tg.eager, tg.compiled])
+def test_a_layer_that_looks_its_input_up_is_a_layer_of_what_is_looked_up(way, shape, batch_first):
+    ids = np.random.default_rng(0).integers(0, 6, shape[::-1] if batch_first else shape)
+    two_ways = {"num_layers": 2, "bidirectional": True, "batch_first": batch_first}
+    normalized = nn.LayerNormalized(nn.LSTMCell(D, H, dtype="float64", seed=0))
+    layers = [double(make, **two_ways) for make in LAYERS.values()]
+    for layer in (*layers, nn.Recurrent(normalized, batch_first=batch_first)):
+        table, found = nn.Embedding(6, D, dtype="float64", seed=1), []
+        for run in (lambda: layer(table(ids)), lambda: layer(ids, embedding=table)):  # noqa: B023
+            with way(), tg.backend("numpy"):
+                y, state = run()
+                last = sum((s * s).sum() for s in flat(state))
+                found.append((y.numpy(), *gradients(layer, (y * y).sum() + last, table.weight)))
+        for a, b in zip(*found, strict=True):
+            assert_close(a, b)
+
+
+def test_what_cannot_be_looked_up_is_refused():
+    ids, table = np.zeros((T, B), int), nn.Embedding(6, D)
+    for call, error, says in (
+        (
+            lambda: nn.GRU(D, H)(ONES, embedding=table),
+            tg.DtypeError,
+            "GRU: got input of dtype float32 with an embedding; expected ids, which are integers, "
+            "or features and no embedding",
+        ),
+        (
+            lambda: nn.GRU(D, H)(ids, embedding=nn.Linear(D, H)),
+            TypeError,
+            "GRU: got embedding=Linear; expected an nn.Embedding, in which the layer looks up the "
+            "ids that it reads",
+        ),
+        (
+            lambda: nn.GRU(D, H)(ids, embedding=nn.Embedding(6, 7)),
+            tg.ShapeError,
+            "GRU: got an embedding of shape (6, 7); expected (V, 2): a vector has the 2 features "
+            "that the layer was made for",
+        ),
+        (
+            lambda: nn.GRU(D, H)(ids[None], embedding=table),
+            tg.ShapeError,
+            "GRU: got ids of shape (1, 5, 4); expected (T, B), or (T,) for one sequence",
+        ),
+        (
+            lambda: nn.Recurrent(nn.GRUCell(D, H))(3, embedding=table),
+            tg.ShapeError,
+            "Recurrent: got input of shape (); expected (T, B, features), or (T, features) for one "
+            "sequence; with an embedding (T, B), or (T,)",
+        ),
+        (
+            lambda: nn.GRU(D, H)(ids - 1, embedding=table),
+            IndexError,
+            "embedding: id -1 is not a row of the weight, which has 6; ids run from 0 to 5",
+        ),
+    ):
+        with pytest.raises(error) as caught:
+            call()
+        assert str(caught.value) == says
+
+
 ONES = np.ones((T, B, D), "float32")
 
 

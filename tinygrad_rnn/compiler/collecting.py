@@ -4,12 +4,12 @@ import itertools
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from tinygrad_rnn.compiler.emitting import Place
-from tinygrad_rnn.compiler.plans import Plan, Weight
+from tinygrad_rnn.compiler.plans import Plan, Rows, Weight
 from tinygrad_rnn.compiler.slicing import Slice, shares
 from tinygrad_rnn.compiler.tracing import Sym
 from tinygrad_rnn.compiler.weights import Array, Values, add
@@ -18,6 +18,7 @@ from tinygrad_rnn.engine.backward import settled
 from tinygrad_rnn.kernels.dispatch import current_backend
 from tinygrad_rnn.kernels.grams import Factors, GramTask, Portion, add_gram
 from tinygrad_rnn.kernels.memory import pool
+from tinygrad_rnn.kernels.scatter import scatter_add_blocks
 from tinygrad_rnn.kernels.threads import Task
 
 
@@ -35,8 +36,24 @@ def add_sums(plan: Plan, parts: Sequence[Slice], found: Values, op: Operation) -
         add(found, x, settled(total, x.shape, x.dtype, op, 0))
 
 
+class Picks(NamedTuple):
+    """Cotangents of looked-up rows, step by step.
+
+    Attributes:
+        g: the cotangents, (T, M · b),
+        ids: of which rows, (T, b),
+        first: and from which of their numbers on.
+    """
+
+    g: Array
+    ids: Array
+    first: int
+
+
 class Gradients:
     """The gradients of fixed matrices: one product each, rows of which are shared by threads.
+
+    That of a table is a product with one-hot vectors, which is found by adding rows up.
 
     Args:
         plan: which they are.
@@ -48,7 +65,7 @@ class Gradients:
     def __init__(self, plan: Plan, parts: Sequence[Slice], T: int, threads: int) -> None:
         self.weights, self.T, self.threads = plan.weights, T, threads
         self.factors = [
-            [[factors(weight, g, rows, part, T) for part in parts] for _, rows, g in weight.g]
+            [[factors(weight, g, part, T) for part in parts] for g in weight.g]
             for weight in self.weights
         ]
         self.outs: list[Array] = []
@@ -75,24 +92,41 @@ class Gradients:
 
     def renew(self) -> None:
         """Take other memory for the gradients; whoever has the last ones may keep them."""
-        self.outs = [pool().take(weight.shape, weight.matrix.dtype) for weight in self.weights]
-        jobs: dict[tuple[Any, int], list[Portion]] = defaultdict(list)
+        self.outs = [memory_for(weight) for weight in self.weights]
+        jobs: dict[tuple[Any, Any, int], list[Portion]] = defaultdict(list)
         turn = itertools.count()
         for weight, out, pieces in zip(self.weights, self.outs, self.factors, strict=True):
             for (first, rows, _), piece in zip(weight.g, pieces, strict=True):
                 for start, stop in shares(rows, self.threads):
-                    one = Portion(piece, out[first : first + rows], start, stop)
-                    jobs[weight.matrix.dtype, next(turn) % self.threads].append(one)
-        task_of: Callable[..., Task] = GramTask if current_backend() == "numba" else in_numpy
-        self.todo = [task_of(some) for some in jobs.values()]
+                    some = out if weight.ids else out[first : first + rows]
+                    kind = task_for(weight), weight.matrix.dtype
+                    job = jobs[*kind, next(turn) % self.threads]
+                    job.append(Portion(piece, some, start, stop))
+        self.todo = [task_of(some) for (task_of, *_), some in jobs.items()]
         self.untaken = self.references()
 
 
-def factors(weight: Weight, g: Place, rows: int, part: Slice, T: int) -> Factors:
+def task_for(weight: Weight) -> Callable[..., Task]:
+    """What adds up portions of a gradient."""
+    if weight.ids:
+        return by_ids
+    return GramTask if current_backend() == "numba" else in_numpy
+
+
+def memory_for(weight: Weight) -> Array:
+    """Memory for a gradient; that of a table keeps the table's rows together."""
+    shape, dtype = weight.shape, weight.matrix.dtype
+    memory: Array = pool().take(shape[::-1], dtype).T if weight.ids else pool().take(shape, dtype)
+    return memory
+
+
+def factors(weight: Weight, cotangent: Rows, part: Slice, T: int) -> Any:
     """The factors of some rows of a gradient."""
-    _, K = weight.shape
-    a = factor(weight, weight.a, K, part, T)
-    return Factors(factor(weight, g, rows, part, T), a, rows, K)
+    first, rows, place = cotangent
+    g, (_, K) = factor(weight, place, rows, part, T), weight.shape
+    if weight.ids:
+        return Picks(g, factor(weight, weight.a, 1, part, T), first)
+    return Factors(g, factor(weight, weight.a, K, part, T), rows, K)
 
 
 def factor(weight: Weight, place: Place, rows: int, part: Slice, T: int) -> Array:
@@ -102,6 +136,19 @@ def factor(weight: Weight, place: Place, rows: int, part: Slice, T: int) -> Arra
     wide, start = rows * weight.inner * part.width, place.start * part.width
     chosen: Array = whole[:, start : start + weight.outer * wide]
     return chosen if weight.outer == 1 else chosen.reshape(T * weight.outer, wide)
+
+
+def by_ids(jobs: Sequence[tuple[Sequence[Picks], Array, int, int]]) -> Task:
+    """A task that adds up rows of tables' gradients."""
+
+    def add_all() -> None:
+        for several, out, start, stop in jobs:
+            table, first = out.T, several[0].first
+            table[:, first + start : first + stop] = 0
+            for picks in several:
+                scatter_add_blocks(table, picks.ids, picks.g, first, start, stop)
+
+    return add_all
 
 
 def in_numpy(jobs: Sequence[Portion]) -> Task:

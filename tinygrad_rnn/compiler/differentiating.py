@@ -11,6 +11,8 @@ operand        its cotangent
 carry, frame   a value of every step
 fixed matrix   $\bar W = \sum_t a_t^\top g_t$: both factors are kept, and the sum over all
                steps and sequences is one product after the loop
+table          the same, where $a_t$ is the one-hot vectors of ids: rows of $g_t$, added up where
+               the ids point
 other fixed    the sum of a value over all steps
 =============  ==========================================================================
 """
@@ -22,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.compiler.grouping import pays
-from tinygrad_rnn.compiler.simplifying import Kind, Kinds
+from tinygrad_rnn.compiler.simplifying import Kind, Kinds, looks_up
 from tinygrad_rnn.compiler.tracing import Line, Program, Sym
 from tinygrad_rnn.engine.backward import settled
 from tinygrad_rnn.ops import concatenate, matmul
@@ -38,12 +40,14 @@ class Weighing:
         left: whether it stands left of `a`.
         a: the other factor.
         g: the cotangent of the product.
+        ids: whether `a` is ids, which stand for their one-hot vectors.
     """
 
     matrix: Sym
     left: bool
     a: Sym
     g: Sym
+    ids: bool = False
 
 
 @dataclass
@@ -113,6 +117,8 @@ def differentiated(
                 continue
             if line.op is matmul and kinds[x] is Kind.FIXED and x.ndim == 2:
                 result.weighings.append(Weighing(x, i == 0, line.operands[1 - i], g))
+            elif looks_up(line, kinds, {Kind.FRAME, Kind.STATE}):
+                result.weighings.append(Weighing(x, False, line.operands[1], g, ids=True))
             elif rule := line.op.rule(i):
                 y = line.targets if line.op.bundles else line.targets[0]
                 gx = narrowed(program, rule(g, y, *line.operands, **line.params), line, active)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tinygrad_rnn.compiler.lowering import MOVES
-from tinygrad_rnn.compiler.simplifying import Kind, Kinds, kinds_of
+from tinygrad_rnn.compiler.simplifying import Kind, Kinds, kinds_of, looks_up
 from tinygrad_rnn.compiler.tracing import Line, Program, Sym
 from tinygrad_rnn.ops import broadcast_to, matmul, reshape
 
@@ -54,7 +54,8 @@ def staying(program: Program, kinds: Kinds, batch: int | None, apart: bool) -> s
         if kinds[line.targets[0]] is not Kind.FRAME:
             continue
         simple = line.op.kernel is not None or line.op.name in MOVES or scales(line, batch)
-        simple = simple or (not apart and weighs(line, kinds))
+        near = weighs(line, kinds) or looks_up(line, kinds, {Kind.FRAME})
+        simple = simple or (not apart and near)
         values = [x for x in line.operands if isinstance(x, Sym) and kinds[x] is Kind.FRAME]
         fits = batch is None or all(
             x.shape[:1] == (batch,) and (line.op.kernel is None or x.ndim == line.targets[0].ndim)

@@ -71,6 +71,8 @@ def aligned(program: Program, carries: int, batch: int) -> Program:
         if rewriting.kind(x) is not Kind.FRAME or (x.ndim == y.ndim and x.shape[0] == batch):
             return new
         shape = (1,) * (y.ndim - x.ndim) + x.shape
+        if shape[0] not in (1, batch):
+            raise UnsupportedError(f"{line.op.name} meets {x.shape} with a batch of {batch}")
         return new.reshape(shape).broadcast_to((batch, *shape[1:]))
 
     for line in program.lines:

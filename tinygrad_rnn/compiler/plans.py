@@ -16,6 +16,7 @@ from tinygrad_rnn.compiler.lowering import Lowering
 from tinygrad_rnn.compiler.simplifying import Kinds
 from tinygrad_rnn.compiler.tracing import Line, Program, Sym
 from tinygrad_rnn.compiler.weights import Ready
+from tinygrad_rnn.ops import embedding
 
 Rows = tuple[int, int, Place]  # the first of them, how many, and where they are kept
 Roles = dict[str, list[tuple[int, Array]]]
@@ -32,6 +33,7 @@ class Weight:
         g: and where the rows of the product's cotangent are.
         outer: how many products a step has,
         inner: and how many columns for each sequence.
+        ids: whether `a` is ids, which stand for their one-hot vectors.
     """
 
     matrix: Sym
@@ -40,6 +42,7 @@ class Weight:
     g: list[Rows]
     outer: int
     inner: int
+    ids: bool = False
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -127,6 +130,13 @@ class Plan:
         """The same for outputs of a step."""
         outputs = self.program.outputs[1]
         return [((self.batch or 1, self.lowering.rows(x)), x.dtype) for x in outputs]
+
+    @functools.cached_property
+    def numbers(self) -> list[tuple[Sym, int]]:
+        """Frames that are ids, and how many rows the tables have that they are looked up in."""
+        frames = set(self.frames)
+        lookups = (line.operands for line in self.loop if line.op is embedding)
+        return [(ids, len(table)) for table, ids in lookups if ids in frames]
 
     def is_constant(self, slot: Array) -> bool:
         """Whether an array holds a value that is the same in every run."""

@@ -5,6 +5,8 @@ import itertools
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from tinygrad_rnn.compiler.lowering import UnsupportedError
 from tinygrad_rnn.compiler.planning import planned
 from tinygrad_rnn.compiler.plans import Plan
@@ -15,6 +17,7 @@ from tinygrad_rnn.compiler.unrolling import Nest
 from tinygrad_rnn.compiler.ways import listener, way
 from tinygrad_rnn.engine import Tensor, modes
 from tinygrad_rnn.engine.nesting import rebuilt
+from tinygrad_rnn.ops.bounds import refuse_unknown_rows
 
 WORTH = 1 << 18  # multiplications and additions of a scan from which compiling it pays
 
@@ -73,6 +76,8 @@ class Prepared:
         values.update(zip(plan.program.captured, self.captured, strict=False))
         for line, lifted in plan.before:
             line.run(values, lifted)
+        for ids, rows in plan.numbers:
+            refuse_unknown_rows(np.asarray(values[ids]), rows)
         run = Run(plan, len(self.scan.frames[0]), reverse, self.scan.stacked)
         return run, (*self.scan.start, *(values[x] for x in run.names[carries:]))
 

@@ -17,7 +17,7 @@ stay the same, so gradients of the original weights come by themselves.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from enum import IntEnum
 from typing import Any
 
@@ -61,8 +61,10 @@ def simplified(program: Program, carries: int, narrow: bool) -> Program:
         narrow: whether products with frames are to leave the loop.
     """
     if narrow:
-        return stacked(taken_apart(looked_up(program, carries), carries), carries)
-    return stacked(added_up(program, carries), carries)
+        made_ids = looked_up(program, carries, {Kind.STATE})
+        return stacked(taken_apart(made_ids, carries), carries)
+    all_ids = looked_up(program, carries, {Kind.STATE, Kind.FRAME})
+    return stacked(added_up(all_ids, carries), carries)
 
 
 class Rewriting:
@@ -112,31 +114,32 @@ class Rewriting:
         fixed = self.kind(w) is Kind.FIXED and self.kind(x) is not Kind.FIXED
         return fixed and w.ndim == 2 and x.ndim > 1
 
-    def looks_up(self, line: Line) -> bool:
-        """Whether a line looks up rows of a small fixed table, by ids that the loop makes."""
-        if line.op is not embedding or line.params["padding_idx"] is not None:
-            return False
-        table, ids = map(self.kind, line.operands)
-        small = len(line.operands[0]) <= SMALL
-        return small and table is Kind.FIXED and ids is Kind.STATE
-
     def kind(self, x: Any) -> Kind | None:
         """The kind of an operand; None for a constant."""
         return self.kinds[x] if isinstance(x, Sym) else None
 
 
-def looked_up(program: Program, carries: int) -> Program:
+def looks_up(line: Line, kinds: Kinds, ids: Collection[Kind]) -> bool:
+    """Whether a line looks up rows of a small fixed table, by ids of one of some kinds."""
+    if line.op is not embedding or line.params["padding_idx"] is not None:
+        return False
+    table, number = line.operands
+    known = isinstance(table, Sym) and isinstance(number, Sym) and number.dtype == np.int64
+    return known and len(table) <= SMALL and not kinds[table] and kinds[number] in ids
+
+
+def looked_up(program: Program, carries: int, ids: Collection[Kind]) -> Program:
     """Products with looked-up rows as rows of a product: a small table is multiplied once.
 
-    So one id's vector costs a generated token no product. Ids of frames have theirs for all steps
-    at once, before the loop.
+    So an id's vector costs no product. For a few sequences only the loop's own ids gain by that:
+    those of frames have one product for all steps, which may be fewer than the table has rows.
     """
     rewriting = Rewriting(program, carries)
     for line in program.lines:
         rows = program.made.get(line.operands[0]) if rewriting.weighs(line) else None
-        if rows and rewriting.looks_up(rows):
-            table, ids = map(rewriting.now, rows.operands)
-            rewriting.become(line, embedding(table @ rewriting.now(line.operands[1]), ids))
+        if rows and looks_up(rows, rewriting.kinds, ids):
+            table, number = map(rewriting.now, rows.operands)
+            rewriting.become(line, embedding(table @ rewriting.now(line.operands[1]), number))
         else:
             rewriting.copy(line)
     return cleaned(rewriting.finished())

@@ -23,6 +23,7 @@ its gradient is handed back patch by patch.
 
 import functools
 from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -30,7 +31,9 @@ from numpy.typing import NDArray
 
 from tinygrad_rnn.compiler.tracing import Line, Sym, lines_to
 from tinygrad_rnn.engine.backward import settled
-from tinygrad_rnn.ops import concatenate, getitem, permute
+from tinygrad_rnn.kernels.dispatch import current_backend
+from tinygrad_rnn.kernels.grams import multiply
+from tinygrad_rnn.ops import concatenate, getitem, matmul, permute
 
 Array = NDArray[Any]
 Values = dict[Sym, Any]
@@ -219,7 +222,7 @@ class Ready:
     def compute(self, values: Values) -> None:
         """Run lines on arrays, and add what they give to the values."""
         for line in self.computed:
-            line.run(values, functools.partial(line.op.forward, **line.params))
+            line.run(values, multiplied if ours(line) else partial(line.op.forward, **line.params))
 
     def pull_back(self, values: Mapping[Sym, Any], found: Values, wanted: Collection[Sym]) -> None:
         """Carry cotangents back through the lines.
@@ -244,6 +247,11 @@ class Ready:
 def cotangents(line: Line, gs: Sequence[Any], ys: Sequence[Any], operands: Sequence[Any]) -> Any:
     """The cotangents of a line's operands from those of its targets; None for what has none."""
     g, y = gs[0], ys[0]
+    if ours(line):
+        a, b = operands
+        yield multiplied(g, b.T)
+        yield multiplied(a.T, g)
+        return
     if line.op.bundles:
         y = tuple(ys)
         g = tuple(np.zeros_like(y) if g is None else g for g, y in zip(gs, ys, strict=True))
@@ -251,6 +259,19 @@ def cotangents(line: Line, gs: Sequence[Any], ys: Sequence[Any], operands: Seque
         rule = line.op.rule(i) if isinstance(x, Sym) else None
         gx = rule(g, y, *operands, **line.params) if rule else None
         yield gx if gx is None else settled(gx, x.shape, x.dtype, line.op, i)
+
+
+def ours(line: Line) -> bool:
+    """Whether a line is a product of two matrices of floats that `kernels.grams` has code for."""
+    values = *line.operands, *line.targets
+    fits = all(isinstance(x, Sym) and x.ndim == 2 and x.size for x in values)
+    same = len({x.dtype for x in values if isinstance(x, Sym)}) == 1
+    return line.op is matmul and fits and same and line.targets[0].dtype.kind == "f"
+
+
+def multiplied(a: Any, b: Any) -> Array:
+    """A product of matrices, without the threads of a BLAS where it can be had."""
+    return multiply(a, b) if current_backend() == "numba" else np.matmul(a, b)
 
 
 def add(found: Values, x: Sym, g: Any) -> None:

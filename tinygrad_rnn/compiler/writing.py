@@ -139,7 +139,7 @@ class Writing:
             bases.update({x, base} if whole else {x})
 
         weighed = [w.a for w in self.cotangents.weighings] if self.cotangents else []
-        for x in weighed:
+        for x in dict.fromkeys(weighed):
             if schedule.range(x)[0] not in set(self.state):
                 save(x)
         maps = [x for x in demanded if schedule.computed_in_loops(schedule.range(x)[0])]
@@ -196,7 +196,9 @@ class Writing:
                 self.kept[x] = Place(there.array, there.at, there.start + start)
                 continue
             place = Place(w.array(w.named(x), "kept", self.lowering.rows(x), x.dtype), "s")
-            if not self.computed_at(w, x, place):
+            if x in w.sequences:
+                w.bring(x, place)
+            elif not self.computed_at(w, x, place):
                 copied.append((place, x, False))
             self.kept[x] = place
         w.copies = copied
@@ -363,7 +365,7 @@ class Writing:
         outer, inner = self.groups(weighing)
         M = weighing.matrix.shape[0 if weighing.left else 1]
         g = self.rows_kept(w, weighing.g, M, copied)
-        return Weight(weighing.matrix, weighing.left, a, g, outer, inner)
+        return Weight(weighing.matrix, weighing.left, a, g, outer, inner, weighing.ids)
 
     def rows_kept(self, w: StepWriter, g: Sym, M: int, copied: list[Copied]) -> list[Rows]:
         """Where the rows of a product's cotangent are kept, pieces that two products share once."""
@@ -388,6 +390,8 @@ class Writing:
     def groups(self, weighing: Any) -> tuple[int, int]:
         """How many products a step has, and how many columns each has for a sequence."""
         features = self.lowering.features(weighing.a)
+        if weighing.ids:
+            return self.lowering.rows(weighing.a), 1
         K = weighing.matrix.shape[1 if weighing.left else 0]
         rows = self.lowering.rows(weighing.a)
         if not weighing.left:

@@ -26,7 +26,7 @@ from tinygrad_rnn.kernels.machine_code import (
 from tinygrad_rnn.kernels.memory import LINE, take
 from tinygrad_rnn.kernels.packed import multiplying
 from tinygrad_rnn.kernels.tables import address_of
-from tinygrad_rnn.kernels.threads import MachineTask
+from tinygrad_rnn.kernels.threads import MachineTask, get_num_threads, side_by_side
 from tinygrad_rnn.kernels.tiles import BROAD, HIGH, SPAN, tile_here, tile_of
 from tinygrad_rnn.kernels.transposed import transposing
 
@@ -140,6 +140,24 @@ class GramTask(MachineTask):
                 self.table.extend((*f.numbers, to, K, f.T, f.b, start, stop, panels, block, k))
         self.argument, _ = self.table.buffer_info()
         self.kept = jobs, aside
+
+
+def multiply(a: Array, b: Array) -> Array:
+    """The product of two matrices of floats, by the same machine code.
+
+    Threads of a BLAS go on looking for work when they are done, and would hold up a loop.
+
+    Example:
+        >>> multiply(np.array([[1.0, 2.0]]), np.array([[3.0], [4.0]]))
+        array([[11.]])
+    """
+    M, K = len(a), b.shape[1]
+    out = np.empty((M, K), a.dtype)
+    left, right = (np.ascontiguousarray(x).reshape(1, -1) for x in (a, b.T))
+    factors, half = Factors(left, right, M, K), -(-M // get_num_threads())
+    cuts = [(start, min(M, start + half)) for start in range(0, M, half)]
+    side_by_side([GramTask([Portion([factors], out, *cut)]) for cut in cuts])
+    return out
 
 
 def room(job: Portion, itemsize: int) -> tuple[int, int]:

@@ -21,7 +21,7 @@ cell's output at step $t$ (and, at the last step, from whatever uses the final s
 
 import math
 from types import MappingProxyType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
@@ -29,6 +29,7 @@ from tinygrad_rnn.compiler import Scan, Sym, scans
 from tinygrad_rnn.engine import Carrier, GraphError, ShapeError, Tensor, tensor
 from tinygrad_rnn.engine.nesting import leaves, mapped, structure
 from tinygrad_rnn.nn.arguments import as_input, check_dtype, check_sizes, empty
+from tinygrad_rnn.nn.embedding import Embedding
 from tinygrad_rnn.nn.init import Seed, uniform_
 from tinygrad_rnn.nn.linear import affine, shifted
 from tinygrad_rnn.nn.module import Module, Parameter
@@ -119,7 +120,7 @@ class Cell(Module):
         Args:
             carry: the carry before the first step that is taken.
             x: (T, *batch, features).
-            **options: `lengths`, `reset` and `reverse`; see `scan`.
+            **options: `lengths`, `reset`, `reverse` and `embedding`; see `scan`.
 
         Returns:
             The last carry, and the outputs (T, *batch, …) in the order of `x`.
@@ -135,6 +136,7 @@ class Cell(Module):
         reset: Any = None,
         reverse: bool = False,
         stacked: bool = False,
+        embedding: Embedding | None = None,
     ) -> Scan:
         """What `run` runs, for those who run several at a time.
 
@@ -146,11 +148,13 @@ class Cell(Module):
                 entered at its last step, which is where its successor's mark comes next.
             reverse: whether to go from the last step to the first.
             stacked: whether the carry has a first axis of length 1, as states of a layer have.
+            embedding: a table, if `x` is ids (T, *batch): see `Recurrent`.
         """
         if reverse and reset is not None:
             reset = np.concatenate([reset[1:], np.zeros_like(reset[:1])])
-        xs = x, self.noise(*x.shape[:-1])
-        return Scan(recurred, carry, xs, lengths, reset, reverse, projected, self, stacked)
+        xs = x, self.noise(*(x.shape[:-1] if embedding is None else x.shape))
+        owner = self if embedding is None else Reader(self, embedding)
+        return Scan(recurred, carry, xs, lengths, reset, reverse, projected, owner, stacked)
 
     def forward(self, input: Any, hx: Carry = None) -> Carry:
         """One step from `hx`, or from the initial carry; returns the new carry.
@@ -189,12 +193,31 @@ class Cell(Module):
         return carry
 
 
-def recurred(cell: Cell, carry: Carry, x: Any) -> tuple[Carry, Any]:
+class Reader(NamedTuple):
+    """A cell that reads ids, each of which stands for a row of a table.
+
+    Looking them up is a part of its step, so a loop may multiply a small table by the weights of
+    inputs, instead of every row that it looks up.
+    """
+
+    cell: Cell
+    embedding: Embedding
+
+    def project(self, ids: Any, *noise: Any) -> Any:
+        """What is done to the rows without the carry."""
+        return self.cell.project(self.embedding(ids), *noise)
+
+    def recur(self, carry: Carry, x: Any) -> tuple[Carry, Any]:
+        """One step of the cell."""
+        return self.cell.recur(carry, x)
+
+
+def recurred(cell: Cell | Reader, carry: Carry, x: Any) -> tuple[Carry, Any]:
     """`recur` as a function of the cell, which loops trace with symbols for its tensors."""
     return cell.recur(carry, x)
 
 
-def projected(cell: Cell, x: Any) -> Any:
+def projected(cell: Cell | Reader, x: Any) -> Any:
     """`project` as a function of the cell; `x` is the input and what was drawn."""
     frames, noise = x
     return cell.project(frames, *noise)

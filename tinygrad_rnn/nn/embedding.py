@@ -2,7 +2,9 @@ r"""Embedding: a vector for each id, learned."""
 
 from typing import Any, Self
 
-from tinygrad_rnn.engine import DtypeError, ShapeError, tensor
+import numpy as np
+
+from tinygrad_rnn.engine import Carrier, DtypeError, ShapeError, Tensor, tensor
 from tinygrad_rnn.nn.arguments import check_sizes, empty
 from tinygrad_rnn.nn.init import Seed, normal_, zeros_
 from tinygrad_rnn.nn.linear import Linear
@@ -148,3 +150,39 @@ def row_of(padding_idx: int | None, rows: int) -> int | None:
             f"[{-rows}, {rows - 1}], or None"
         )
     return None if padding_idx is None else padding_idx % rows
+
+
+def ids_for(owner: str, ids: Any, embedding: Any, size: int | None = None) -> Any:
+    """Ids that a layer is given to look up itself.
+
+    Args:
+        owner: the layer.
+        ids: the ids.
+        embedding: what it is to look them up in.
+        size: how many features of an input the layer was made for, if it says so.
+
+    Raises:
+        TypeError: if `embedding` is no `Embedding`.
+        ShapeError: if its vectors have another length.
+        DtypeError: if the ids are not integers.
+    """
+    if not isinstance(embedding, Embedding):
+        raise TypeError(
+            f"{owner}: got embedding={type(embedding).__name__}; expected an nn.Embedding, in "
+            "which the layer looks up the ids that it reads"
+        )
+    V, D = embedding.weight.shape
+    if size not in (D, None):
+        raise ShapeError(
+            f"{owner}: got an embedding of shape ({V}, {D}); expected (V, {size}): a vector has "
+            f"the {size} features that the layer was made for"
+        )
+    if isinstance(ids, Carrier) and not isinstance(ids, Tensor):
+        return ids
+    numbers = ids.data if isinstance(ids, Tensor) else np.asarray(ids)
+    if numbers.dtype.kind not in "iu":
+        raise DtypeError(
+            f"{owner}: got input of dtype {numbers.dtype} with an embedding; expected ids, which "
+            "are integers, or features and no embedding"
+        )
+    return numbers.astype(np.int64, copy=False)

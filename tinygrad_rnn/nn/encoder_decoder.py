@@ -87,7 +87,7 @@ class Encoder(Module):
             The outputs (S, B, features), and the last state as a cell would carry it: of `RNN`,
             `LSTM` and `GRU`, both directions side by side, and several layers as in `Stacked`.
         """
-        memory, last = self.recurrent(self.embedding(ids), lengths=lengths)
+        memory, last = self.recurrent(ids, lengths=lengths, embedding=self.embedding)
         if isinstance(self.recurrent, Recurrent):
             return memory, last
         sides = len(self.recurrent.directions)

@@ -22,6 +22,7 @@ from tinygrad_rnn.nn.arguments import (
 )
 from tinygrad_rnn.nn.cells import AffineCell, Carry, Cell, RNNCell
 from tinygrad_rnn.nn.dropout import Dropout
+from tinygrad_rnn.nn.embedding import Embedding, ids_for
 from tinygrad_rnn.nn.gru import GRUCell
 from tinygrad_rnn.nn.init import Seed
 from tinygrad_rnn.nn.lstm import LSTMCell
@@ -57,7 +58,12 @@ class Recurrent(Module):
         self.batch_first, self.reverse = batch_first, reverse
 
     def forward(
-        self, input: Any, hx: Carry = None, lengths: Any = None, reset: Any = None
+        self,
+        input: Any,
+        hx: Carry = None,
+        lengths: Any = None,
+        reset: Any = None,
+        embedding: Embedding | None = None,
     ) -> tuple[Any, Carry]:
         """Run the cell.
 
@@ -69,6 +75,9 @@ class Recurrent(Module):
                 them are 0, and the carry is that of each sequence's own end.
             reset: booleans, (T, B), or (B, T) if `batch_first`: true at the first step of each
                 document, for rows that hold several. No state passes from one to another.
+            embedding: what to look the input up in, which is then ids without the last axis. The
+                same as `layer(embedding(ids))`, and faster for a small vocabulary: its vectors are
+                multiplied by the weights of inputs once, and not wherever they occur.
 
         Returns:
             The outputs, laid out as the input, and the last carry.
@@ -77,20 +86,26 @@ class Recurrent(Module):
             ShapeError: if `input`, `hx`, `lengths` or `reset` do not fit each other or the cell.
             DtypeError: if a dtype does not fit the cell's, `lengths` are not integers or `reset`
                 not booleans.
+            TypeError: if `embedding` is no `Embedding`.
         """
-        x = input if isinstance(input, Carrier) else tensor(input)
-        if x.ndim < 2:
+        if embedding is not None:
+            x = ids_for("Recurrent", input, embedding)
+        else:
+            x = input if isinstance(input, Carrier) else tensor(input)
+        lead = x.ndim if embedding is not None else x.ndim - 1  # axes before features
+        if lead < 1:
             raise ShapeError(
                 f"Recurrent: got input of shape {x.shape}; expected (T, B, features), or "
-                "(T, features) for one sequence"
+                "(T, features) for one sequence; with an embedding (T, B), or (T,)"
             )
-        swapped = self.batch_first and x.ndim > 2
-        x = x.transpose(0, 1) if swapped else x
-        batch = x.shape[1:-1]
+        swapped = self.batch_first and lead > 1
+        x = time_first(x) if swapped else x
+        batch = x.shape[1:lead]
         check_lengths("Recurrent", lengths, x.shape[0], batch)
         reset = check_reset("Recurrent", reset, x.shape[0], batch, swapped)
         carry = self.cell.carry_from(hx, batch)
-        carry, output = self.cell.run(carry, x, lengths=lengths, reset=reset, reverse=self.reverse)
+        options = {"lengths": lengths, "reset": reset, "embedding": embedding}
+        carry, output = self.cell.run(carry, x, reverse=self.reverse, **options)
         return mapped(lambda y: y.transpose(0, 1), output) if swapped else output, carry
 
     def extra_repr(self) -> str:
@@ -175,7 +190,12 @@ class RNNBase(Module):
         return cell
 
     def forward(
-        self, input: Any, hx: Carry = None, lengths: Any = None, reset: Any = None
+        self,
+        input: Any,
+        hx: Carry = None,
+        lengths: Any = None,
+        reset: Any = None,
+        embedding: Embedding | None = None,
     ) -> tuple[Any, Carry]:
         """Run all layers over a batch of sequences, or one.
 
@@ -190,6 +210,10 @@ class RNNBase(Module):
             reset: booleans, (T, B), or (B, T) if `batch_first`: true at the first step of each
                 document, for rows that hold several. There all layers start from the initial
                 state again, each direction at its own end of the document.
+            embedding: what the first layer is to look the input up in, which is then ids without
+                the last axis. The same as `layer(embedding(ids))`, and faster for a small
+                vocabulary: its vectors are multiplied by the weights of inputs once, and not
+                wherever they occur.
 
         Returns:
             The last layer's outputs, (T, B, directions · size), laid out as the input, and the
@@ -199,21 +223,23 @@ class RNNBase(Module):
             ShapeError: if `input`, `hx`, `lengths` or `reset` do not fit each other or the layer.
             DtypeError: if a dtype is not that of the parameters, `lengths` are not integers or
                 `reset` not booleans.
+            TypeError: if `embedding` is no `Embedding`.
         """
         cells = [
             self.cell(k, reverse) for k in range(self.num_layers) for reverse in self.directions
         ]
-        x, batched = self.time_first(input, cells[0])
+        x, batched = self.read(input, cells[0], embedding)
         owner, batch = type(self).__name__, x.shape[1:2] if batched else ()
         check_lengths(owner, lengths, x.shape[0], batch)
         reset = check_reset(owner, reset, x.shape[0], batch, self.batch_first)
         starts = self.starts(hx, cells[0], x.shape[1], batched)
-        stacked = leaves(starts[0])[0].ndim == x.ndim
+        stacked = leaves(starts[0])[0].ndim == 3
         options = {"lengths": lengths, "reset": reset, "stacked": stacked}
         todo = zip(cells, starts, strict=True)
         ends = []
         for layer in range(self.num_layers):
             x = self.dropout(x) if layer and self.dropout is not None else x
+            options["embedding"] = None if layer else embedding
             found = scans(
                 [
                     cell.scan(start, x, reverse=reverse, **options)
@@ -229,9 +255,11 @@ class RNNBase(Module):
             return x[:, 0], mapped(lambda s: s[:, 0], final)
         return x.transpose(0, 1) if self.batch_first else x, final
 
-    def time_first(self, input: Any, cell: AffineCell) -> tuple[Any, bool]:
-        """The input as (T, B, I), and whether it had a batch axis."""
+    def read(self, input: Any, cell: AffineCell, embedding: Embedding | None) -> tuple[Any, bool]:
+        """The input as (T, B, I), or ids as (T, B), and whether it had a batch axis."""
         owner = type(self).__name__
+        if embedding is not None:
+            return self.read_ids(ids_for(owner, input, embedding, cell.input_size))
         x = as_input(owner, input, cell.weight_ih)
         if x.ndim not in (2, 3):
             batched, size = "B, T" if self.batch_first else "T, B", x.shape[-1]
@@ -241,7 +269,19 @@ class RNNBase(Module):
             )
         if x.ndim == 2:
             return x[:, None], False
-        return x.transpose(0, 1) if self.batch_first else x, True
+        return time_first(x) if self.batch_first else x, True
+
+    def read_ids(self, ids: Any) -> tuple[Any, bool]:
+        """Ids as (T, B), and whether they had a batch axis."""
+        if ids.ndim not in (1, 2):
+            batched = "B, T" if self.batch_first else "T, B"
+            raise ShapeError(
+                f"{type(self).__name__}: got ids of shape {ids.shape}; expected ({batched}), or "
+                "(T,) for one sequence"
+            )
+        if ids.ndim == 1:
+            return ids[:, None], False
+        return time_first(ids) if self.batch_first else ids, True
 
     def starts(self, hx: Carry, cell: AffineCell, B: int, batched: bool) -> list[Carry]:
         """The initial carry of each layer and direction; of a single one, stacked as it came.
@@ -443,6 +483,11 @@ class GRU(RNNBase):
             bias=bias,
             dtype=dtype,
         )
+
+
+def time_first(x: Any) -> Any:
+    """(B, T, …) as (T, B, …)."""
+    return x.swapaxes(0, 1) if isinstance(x, np.ndarray) else x.transpose(0, 1)
 
 
 def suffix(layer: int, reverse: bool) -> str:

@@ -50,6 +50,11 @@ def integers(call: str, name: str, indices: Array) -> Array:
     return array
 
 
+def refuse_unknown_rows(ids: Array, rows: int) -> None:
+    """Name the first of some ids that is not a row of an embedding's weight."""
+    refuse_unknown("embedding", ids, rows, "id", f"a row of the weight, which has {rows}")
+
+
 def refuse_unknown(
     call: str, ids: Array, count: int, noun: str, among: str, ignored: int | None = None
 ) -> None:

@@ -21,7 +21,13 @@ from tinygrad_rnn.engine import Case, DtypeError, Integers, Misuse, Reals, Shape
 from tinygrad_rnn.engine.modes import float_dtype
 from tinygrad_rnn.engine.operation import described
 from tinygrad_rnn.kernels import scatter
-from tinygrad_rnn.ops.bounds import integers, refuse_beyond, refuse_unknown, reworded
+from tinygrad_rnn.ops.bounds import (
+    integers,
+    refuse_beyond,
+    refuse_unknown,
+    refuse_unknown_rows,
+    reworded,
+)
 from tinygrad_rnn.ops.index import getitem
 from tinygrad_rnn.ops.selection import ne, where
 
@@ -381,7 +387,7 @@ def embedding(weight: Array, ids: Array, /, padding_idx: int | None = None) -> A
     rows = len(weight)
     if padding_idx is not None and not -rows <= padding_idx < rows:
         raise ShapeError(f"embedding: padding_idx={padding_idx} is not a row of {rows}")
-    refuse_unknown("embedding", ids, rows, "id", f"a row of the weight, which has {rows}")
+    refuse_unknown_rows(ids, rows)
     return np.take(weight, ids, axis=0)
 
 

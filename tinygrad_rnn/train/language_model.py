@@ -99,7 +99,7 @@ class LanguageModel(nn.Module):
 
     def loss(self, inputs: Ids, targets: Ids, carry: Any) -> tuple[Tensor, Any]:
         """The mean cross-entropy of the targets (T, B), in nats, and the state after the last."""
-        h, carry = self.recurrent(self.embedding(inputs), carry)
+        h, carry = self.recurrent(inputs, carry, embedding=self.embedding)
         last = self.output
         return linear_cross_entropy(self.dropout(h), last.weight, targets, last.bias), carry
 
