@@ -248,7 +248,7 @@ def cotangents(line: Line, gs: Sequence[Any], ys: Sequence[Any], operands: Seque
     """The cotangents of a line's operands from those of its targets; None for what has none."""
     g, y = gs[0], ys[0]
     if ours(line):
-        a, b = operands
+        a, b = map(np.asarray, operands)
         yield multiplied(g, b.T)
         yield multiplied(a.T, g)
         return
@@ -271,6 +271,7 @@ def ours(line: Line) -> bool:
 
 def multiplied(a: Any, b: Any) -> Array:
     """A product of matrices, without the threads of a BLAS where it can be had."""
+    a, b = np.asarray(a), np.asarray(b)
     return multiply(a, b) if current_backend() == "numba" else np.matmul(a, b)
 
 
