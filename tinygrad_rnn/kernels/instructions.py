@@ -90,6 +90,13 @@ class Writer:
         )
         return self.builder.call(add, [a, b, total])
 
+    def fetch(self, pointer: Any) -> None:
+        """Have a line of memory come near meanwhile."""
+        kinds = ir.FunctionType(ir.VoidType(), (BYTES, LANE, LANE, LANE))
+        hint = get_or_insert_function(self.builder.module, kinds, "llvm.prefetch.p0")
+        to_read, near, data = (ir.Constant(LANE, n) for n in (0, 3, 1))
+        self.builder.call(hint, (self.builder.bitcast(pointer, BYTES), to_read, near, data))
+
     def fence(self) -> None:
         """An empty instruction that no load passes and that is not to be repeated.
 
@@ -119,6 +126,22 @@ class Writer:
             phi.add_incoming(then, after)
         builder.position_at_end(done)
         return phis
+
+    def long_loop(self, last: Any, totals: list[Any], step: Any) -> list[Any]:
+        """The same from zero on, four steps at a time, for there to be little to count.
+
+        Where another thread has the other half of a core, counting costs as much as computing.
+        """
+        builder = self.builder
+        most = builder.and_(last, index(-4))
+
+        def four_steps(k: Any, totals: list[Any]) -> list[Any]:
+            for n in range(4):
+                totals = step(builder.add(k, index(n)), totals)
+                self.fence()
+            return totals
+
+        return self.loop(most, last, 1, self.loop(index(0), most, 4, totals, four_steps), step)
 
     def transposed(self, rows: list[Any]) -> list[Any]:
         """The transposes of the 1 x 1, 2 x 2 or 4 x 4 blocks that lie side by side in `rows`."""
@@ -235,7 +258,11 @@ def wide(
             products = ((weight, x_j) for weight in weights for x_j in xs)
             return [w.add_product(t, *factors) for t, factors in zip(totals, products, strict=True)]
 
-        totals = w.loop(index(0), depth, 1, [w.zero] * (n * m), step)
+        for r in range(n):  # what the sums are added to may be far away, and each row on its own
+            c_r = w.at(c, builder.mul(c_step, index(r)))
+            w.fetch(c_r)
+            w.fetch(w.at(c_r, index(m * w.lanes - 1)))
+        totals = w.long_loop(depth, [w.zero] * (n * m), step)
         w.finish([totals[r * m : (r + 1) * m] for r in range(n)], c, c_step, count, add)
         return context.get_dummy_value()
 
@@ -285,14 +312,16 @@ def narrow(
             after = builder.add(k, index(1))
             return step(k, totals[: n * m]) + step(after, totals[n * m :])
 
-        totals, even = [w.zero] * (n * m), index(0)
+        totals = [w.zero] * (n * m)
         if parts == 2:
             even = builder.and_(depth, index(-2))
             both = w.loop(index(0), even, 2, totals * 2, two_steps)
             totals = [
                 builder.fadd(*pair) for pair in zip(both[: n * m], both[n * m :], strict=True)
             ]
-        totals = w.loop(even, depth, 1, totals, step)
+            totals = w.loop(even, depth, 1, totals, step)
+        else:
+            totals = w.long_loop(depth, totals, step)
         w.finish(w.rows_of(totals, m), c, c_step, count, add)
         return context.get_dummy_value()
 
