@@ -170,11 +170,12 @@ class Workspace:
         """
         plan, key = self.plan, (stage, current_backend())
         panels = shelf().borrow((plan.number, stage, self.reverse)) or Panels(plan, stage)
-        # For one slice one thread packs: what another has written is not near to begin with.
-        panels.pack(values, min(len(self.parts), get_num_threads()))
         loop = self.bound.get(key)
         if loop is None or loop.panels is not panels:
+            # Before anything is packed: to compile a loop has another process compile what packs.
             loop = self.bound[key] = BoundLoop(plan, stage, self, panels, values)
+        # For one slice one thread packs: what another has written is not near to begin with.
+        panels.pack(values, min(len(self.parts), get_num_threads()))
         return loop.tasks(steps, given, values)
 
     def done(self, stage: str) -> None:
