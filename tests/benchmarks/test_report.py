@@ -7,9 +7,11 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
+from tests.benchmarks import pairs
 from tests.benchmarks.pairs import (
     QUICK,
     Comparison,
+    Effort,
     Measured,
     Outcome,
     Skipped,
@@ -48,6 +50,18 @@ def test_what_cannot_be_measured_says_why():
         raise UnavailableError("no compiler")
 
     assert measured(Comparison("x", "p", "s", measure), QUICK) == Skipped("x", "p", "no compiler")
+
+
+EFFORT = Effort(pairs=3, seconds=0, turn=0)
+
+
+def test_a_peer_at_its_best_is_compared_with_each_of_our_turns(monkeypatch):
+    times = iter([2.0, 1.5, 4.0, 1.0, 5.0, 2.0])  # ours and the peer's, by turns
+    monkeypatch.setattr(pairs, "turn", lambda run, calls: next(times))
+    result = compare(list, list, EFFORT, best=True)
+    assert result.ratios == [2.0, 4.0, 5.0]
+    assert (result.ours, result.theirs) == (4.0, 1.0)
+    assert result.note == "turn by turn 0.40, best turns of both 0.50"
 
 
 def test_sides_take_turns():
