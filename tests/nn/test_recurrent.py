@@ -12,6 +12,7 @@ import pytest
 
 import tinygrad_rnn as tg
 from tinygrad_rnn import nn
+from tinygrad_rnn.engine.nesting import leaves
 
 T, B, D, H = 5, 4, 2, 3
 LENGTHS = [3, 0, 5, 1]
@@ -388,20 +389,37 @@ def test_recurrent_refuses_what_is_no_cell_and_what_is_no_sequence():
         layer(np.ones((T, B, D), "float32"), np.zeros((B, D), "float32"))
 
 
+def gru(size=H, inputs=D):
+    return nn.GRUCell(inputs, size, dtype="float64", seed=0)
+
+
+READING = (
+    lambda: nn.LayerNormalized(nn.LSTMCell(D, H, dtype="float64", seed=0)),
+    lambda: nn.Residual(gru(D)),
+    lambda: nn.Projection(gru(), nn.Linear(H, 2, dtype="float64", seed=1)),
+    lambda: nn.LearnedInitial(gru()),
+    lambda: nn.Bidirectional(gru(), gru()),
+    lambda: nn.Bidirectional(nn.Residual(gru(D)), gru()),
+    lambda: nn.Stacked(gru(), gru(inputs=H)),
+    lambda: nn.Residual(nn.Stacked(gru(), gru(D, inputs=H))),
+    lambda: nn.Stacked(nn.Bidirectional(gru(), gru()), gru(inputs=2 * H)),
+)
+
+
 @pytest.mark.parametrize("batch_first", [False, True])
 @pytest.mark.parametrize("shape", [(T, B), (T,)])
 @pytest.mark.parametrize("way", [tg.eager, tg.compiled])
 def test_a_layer_that_looks_its_input_up_is_a_layer_of_what_is_looked_up(way, shape, batch_first):
     ids = np.random.default_rng(0).integers(0, 6, shape[::-1] if batch_first else shape)
     two_ways = {"num_layers": 2, "bidirectional": True, "batch_first": batch_first}
-    normalized = nn.LayerNormalized(nn.LSTMCell(D, H, dtype="float64", seed=0))
     layers = [double(make, **two_ways) for make in LAYERS.values()]
-    for layer in (*layers, nn.Recurrent(normalized, batch_first=batch_first)):
+    layers += [nn.Recurrent(make(), batch_first=batch_first) for make in READING]
+    for layer in layers:
         table, found = nn.Embedding(6, D, dtype="float64", seed=1), []
         for run in (lambda: layer(table(ids)), lambda: layer(ids, embedding=table)):  # noqa: B023
             with way(), tg.backend("numpy"):
                 y, state = run()
-                last = sum((s * s).sum() for s in flat(state))
+                last = sum((s * s).sum() for s in leaves(state))
                 found.append((y.numpy(), *gradients(layer, (y * y).sum() + last, table.weight)))
         for a, b in zip(*found, strict=True):
             assert_close(a, b)

@@ -37,6 +37,13 @@ class Embedding(Module):
         >>> table = nn.Embedding(10, 4, padding_idx=0, seed=0)
         >>> table([[1, 2, 0], [3, 0, 0]]).shape
         (2, 3, 4)
+
+        A recurrent layer that is given a small table looks up faster than what comes before it:
+
+        >>> letters, lstm = nn.Embedding(26, 4, seed=0), nn.LSTM(4, 8, seed=1)
+        >>> output, _ = lstm([[7, 24], [8, 14]], embedding=letters)  # (T, B)
+        >>> output.shape
+        (2, 2, 8)
     """
 
     def __init__(

@@ -124,9 +124,10 @@ class OutputWrapper(Wrapper):
         return carry, self.output(x, y)
 
     def run(
-        self, carry: Carry, x: Any, *, lengths: Any = None, **options: Any
+        self, carry: Carry, x: Any, *, lengths: Any = None, embedding: Any = None, **options: Any
     ) -> tuple[Carry, Any]:
-        """All steps of the cell inside, then the output of all at once."""
+        """All steps of the cell inside, then the output of all at once, which sees what it read."""
+        x = x if embedding is None else embedding(x)
         carry, y = self.cell.run(carry, x, lengths=lengths, **options)
         return carry, within(lengths, self.output(x, y))
 
@@ -255,12 +256,15 @@ class Stacked(Cell):
             ends.append(end)
         return tuple(ends), y
 
-    def run(self, carry: Carry, x: Any, **options: Any) -> tuple[Carry, Any]:
+    def run(
+        self, carry: Carry, x: Any, *, embedding: Any = None, **options: Any
+    ) -> tuple[Carry, Any]:
         """All steps of one cell after the other."""
         ends = []
         for cell, start in zip(self.cells, carry, strict=True):
-            end, x = cell.run(start, x, **options)
+            end, x = cell.run(start, x, embedding=embedding, **options)
             ends.append(end)
+            embedding = None  # only the lowest cell reads ids
         return tuple(ends), x
 
 
