@@ -214,7 +214,7 @@ def test_a_server_that_stays_in_trouble_is_told_of(server, target):
 
 
 def test_a_server_that_falls_silent_is_asked_again(server, target, monkeypatch):
-    monkeypatch.setattr(web, "TIMEOUT", (5.0, 0.05))
+    monkeypatch.setattr(web, "TIMEOUT", (5.0, 1.0))
     awake = threading.Event()
 
     def silent(handler):
