@@ -157,6 +157,33 @@ def test_symbols_are_looked_up_where_a_layer_is_a_part_of_a_step():
     )
 
 
+@pytest.mark.parametrize("frozen", ["table", "weights"])
+def test_what_is_frozen_gets_no_gradient_and_the_rest_its_own(frozen):
+    found = []
+    for way in (tg.eager, compiled):
+        table, layer = (nn.Embedding(V, D, dtype="float64", seed=0), nn.RNN(D, H, dtype="float64"))
+        for k, x in enumerate(layer.parameters()):
+            x.data[...] = np.random.default_rng(k).normal(size=x.shape)
+        held = table.weight if frozen == "table" else layer.weight_ih_l0
+        held.requires_grad_(False)
+        with way():
+            y, _ = layer(IDS, embedding=table)
+            (y * y).sum().backward()
+        assert held.grad is None
+        others = {**dict(table.named_parameters()), **dict(layer.named_parameters())}
+        found.append(gradients({name: x for name, x in others.items() if x is not held}))
+    assert_close(found[1], found[0])
+
+
+@pytest.mark.parametrize("backend", ["numpy", "numba"])
+def test_cotangents_that_are_no_numbers_add_up_in_silence(backend):
+    table, layer = nn.Embedding(V, D, seed=0), nn.RNN(D, H, seed=1)
+    with compiled(backend):
+        y, _ = layer(IDS, embedding=table)
+    y.backward(np.where(np.arange(B)[:, None] % 2, np.inf, -np.inf) * np.ones_like(y.data))
+    assert np.isnan(table.weight.grad.data).any()
+
+
 def overwrite(what):
     """Write to a tensor between a layer and its gradient."""
     table, layer = nn.Embedding(V, D, seed=0), nn.RNN(D, H, seed=1)

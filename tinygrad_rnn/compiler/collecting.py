@@ -10,13 +10,13 @@ import numpy as np
 
 from tinygrad_rnn.compiler.emitting import Place
 from tinygrad_rnn.compiler.plans import Plan, Rows, Weight
-from tinygrad_rnn.compiler.slicing import Slice, shares
+from tinygrad_rnn.compiler.slicing import Slice
 from tinygrad_rnn.compiler.tracing import Sym
 from tinygrad_rnn.compiler.weights import Array, Values, add
 from tinygrad_rnn.engine import Operation
 from tinygrad_rnn.engine.backward import settled
 from tinygrad_rnn.kernels.dispatch import current_backend
-from tinygrad_rnn.kernels.grams import Factors, GramTask, Portion, add_gram
+from tinygrad_rnn.kernels.grams import Factors, GramTask, Portion, add_gram, shares
 from tinygrad_rnn.kernels.memory import pool
 from tinygrad_rnn.kernels.scatter import scatter_add_blocks
 from tinygrad_rnn.kernels.threads import Task
@@ -139,14 +139,15 @@ def factor(weight: Weight, place: Place, rows: int, part: Slice, T: int) -> Arra
 
 
 def by_ids(jobs: Sequence[tuple[Sequence[Picks], Array, int, int]]) -> Task:
-    """A task that adds up rows of tables' gradients."""
+    """A task that adds up rows of tables' gradients; infinities and NaN are silent."""
 
     def add_all() -> None:
-        for several, out, start, stop in jobs:
-            table, first = out.T, several[0].first
-            table[:, first + start : first + stop] = 0
-            for picks in several:
-                scatter_add_blocks(table, picks.ids, picks.g, first, start, stop)
+        with np.errstate(all="ignore"):
+            for several, out, start, stop in jobs:
+                table, first = out.T, several[0].first
+                table[:, first + start : first + stop] = 0
+                for picks in several:
+                    scatter_add_blocks(table, picks.ids, picks.g, first, start, stop)
 
     return add_all
 

@@ -115,10 +115,8 @@ def differentiated(
         for i, x in enumerate(line.operands):
             if not isinstance(x, Sym) or x not in active:
                 continue
-            if line.op is matmul and kinds[x] is Kind.FIXED and x.ndim == 2:
-                result.weighings.append(Weighing(x, i == 0, line.operands[1 - i], g))
-            elif looks_up(line, kinds, {Kind.FRAME, Kind.STATE}):
-                result.weighings.append(Weighing(x, False, line.operands[1], g, ids=True))
+            if weighed := weighing(line, i, g, kinds):
+                result.weighings.append(weighed)
             elif rule := line.op.rule(i):
                 y = line.targets if line.op.bundles else line.targets[0]
                 gx = narrowed(program, rule(g, y, *line.operands, **line.params), line, active)
@@ -129,6 +127,16 @@ def differentiated(
         result.frames[x] = g
         program.cotangent_of.setdefault(g, x)
     return result
+
+
+def weighing(line: Line, i: int, g: Any, kinds: Kinds) -> Weighing | None:
+    """How a line weighs its i-th operand, if that is a fixed matrix or table."""
+    x = line.operands[i]
+    if line.op is matmul and kinds[x] is Kind.FIXED and x.ndim == 2:
+        return Weighing(x, i == 0, line.operands[1 - i], g)
+    if looks_up(line, kinds, {Kind.FRAME, Kind.STATE}):
+        return Weighing(x, False, line.operands[1], g, ids=True)
+    return None
 
 
 def narrowed(program: Program, gx: Any, line: Line, active: set[Sym]) -> Any:

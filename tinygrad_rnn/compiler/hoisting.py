@@ -54,8 +54,8 @@ def staying(program: Program, kinds: Kinds, batch: int | None, apart: bool) -> s
         if kinds[line.targets[0]] is not Kind.FRAME:
             continue
         simple = line.op.kernel is not None or line.op.name in MOVES or scales(line, batch)
-        near = weighs(line, kinds) or looks_up(line, kinds, {Kind.FRAME})
-        simple = simple or (not apart and near)
+        reads_fixed = weighs(line, kinds) or looks_up(line, kinds, {Kind.FRAME})
+        simple = simple or (not apart and reads_fixed)
         values = [x for x in line.operands if isinstance(x, Sym) and kinds[x] is Kind.FRAME]
         fits = batch is None or all(
             x.shape[:1] == (batch,) and (line.op.kernel is None or x.ndim == line.targets[0].ndim)

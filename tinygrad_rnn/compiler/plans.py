@@ -132,7 +132,7 @@ class Plan:
         return [((self.batch or 1, self.lowering.rows(x)), x.dtype) for x in outputs]
 
     @functools.cached_property
-    def numbers(self) -> list[tuple[Sym, int]]:
+    def ids(self) -> list[tuple[Sym, int]]:
         """Frames that are ids, and how many rows the tables have that they are looked up in."""
         frames = set(self.frames)
         lookups = (line.operands for line in self.loop if line.op is embedding)

@@ -76,7 +76,7 @@ class Prepared:
         values.update(zip(plan.program.captured, self.captured, strict=False))
         for line, lifted in plan.before:
             line.run(values, lifted)
-        for ids, rows in plan.numbers:
+        for ids, rows in plan.ids:
             refuse_unknown_rows(np.asarray(values[ids]), rows)
         run = Run(plan, len(self.scan.frames[0]), reverse, self.scan.stacked)
         return run, (*self.scan.start, *(values[x] for x in run.names[carries:]))

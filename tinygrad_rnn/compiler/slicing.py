@@ -1,7 +1,6 @@
 """Slices of a batch, and how arrays are laid out for the loops over them."""
 
 import functools
-import itertools
 import math
 from dataclasses import dataclass, field
 from typing import Any
@@ -73,13 +72,6 @@ def slices(plan: Plan, threads: int) -> list[Slice]:
 def threads_for(work: int) -> int:
     """How many threads pay, given how many numbers a loop makes."""
     return get_num_threads() if work > WORTH else 1
-
-
-def shares(M: int, threads: int) -> list[tuple[int, int]]:
-    """Ranges of rows, one for each thread that there is enough for."""
-    count = max(1, min(threads, M // 16))
-    cuts = [M * k // count for k in range(count + 1)]
-    return list(itertools.pairwise(cuts))
 
 
 def rows_of(x: Any, batch: int | None) -> Array:

@@ -222,7 +222,8 @@ class Ready:
     def compute(self, values: Values) -> None:
         """Run lines on arrays, and add what they give to the values."""
         for line in self.computed:
-            line.run(values, multiplied if ours(line) else partial(line.op.forward, **line.params))
+            forward = partial(line.op.forward, **line.params)
+            line.run(values, multiplied if is_product(line) else forward)
 
     def pull_back(self, values: Mapping[Sym, Any], found: Values, wanted: Collection[Sym]) -> None:
         """Carry cotangents back through the lines.
@@ -239,34 +240,36 @@ class Ready:
             if any(g is not None for g in gs):
                 operands = [values[x] if isinstance(x, Sym) else x for x in line.operands]
                 ys = [values[y] for y in line.targets]
-                for x, g in zip(line.operands, cotangents(line, gs, ys, operands), strict=True):
-                    if g is not None and x in wanted:
+                for i, x in enumerate(line.operands):
+                    asked = isinstance(x, Sym) and x in wanted
+                    g = cotangent(line, i, gs, ys, operands) if asked else None
+                    if g is not None:
                         add(found, x, g)
 
 
-def cotangents(line: Line, gs: Sequence[Any], ys: Sequence[Any], operands: Sequence[Any]) -> Any:
-    """The cotangents of a line's operands from those of its targets; None for what has none."""
-    g, y = gs[0], ys[0]
-    if ours(line):
+def cotangent(
+    line: Line, i: int, gs: Sequence[Any], ys: Sequence[Any], operands: Sequence[Any]
+) -> Any:
+    """The cotangent of a line's i-th operand from those of its targets; None if it has none."""
+    g, y, x = gs[0], ys[0], line.operands[i]
+    if is_product(line):
         a, b = map(np.asarray, operands)
-        yield multiplied(g, b.T)
-        yield multiplied(a.T, g)
-        return
+        return multiplied(g, b.T) if i == 0 else multiplied(a.T, g)
     if line.op.bundles:
         y = tuple(ys)
         g = tuple(np.zeros_like(y) if g is None else g for g, y in zip(gs, ys, strict=True))
-    for i, x in enumerate(line.operands):
-        rule = line.op.rule(i) if isinstance(x, Sym) else None
-        gx = rule(g, y, *operands, **line.params) if rule else None
-        yield gx if gx is None else settled(gx, x.shape, x.dtype, line.op, i)
+    rule = line.op.rule(i)
+    gx = rule(g, y, *operands, **line.params) if rule else None
+    return gx if gx is None else settled(gx, x.shape, x.dtype, line.op, i)
 
 
-def ours(line: Line) -> bool:
+def is_product(line: Line) -> bool:
     """Whether a line is a product of two matrices of floats that `kernels.grams` has code for."""
+    if line.op is not matmul:
+        return False
     values = *line.operands, *line.targets
     fits = all(isinstance(x, Sym) and x.ndim == 2 and x.size for x in values)
-    same = len({x.dtype for x in values if isinstance(x, Sym)}) == 1
-    return line.op is matmul and fits and same and line.targets[0].dtype.kind == "f"
+    return fits and len({x.dtype for x in values}) == 1 and line.targets[0].dtype.kind == "f"
 
 
 def multiplied(a: Any, b: Any) -> Array:

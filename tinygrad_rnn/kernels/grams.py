@@ -8,6 +8,7 @@ and may be called in compiled loops; a `GramTask` is the same for threads that r
 
 import ctypes
 import functools
+import itertools
 from array import array
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -154,10 +155,17 @@ def multiply(a: Array, b: Array) -> Array:
     M, K = len(a), b.shape[1]
     out = np.empty((M, K), a.dtype)
     left, right = (np.ascontiguousarray(x).reshape(1, -1) for x in (a, b.T))
-    factors, half = Factors(left, right, M, K), -(-M // get_num_threads())
-    cuts = [(start, min(M, start + half)) for start in range(0, M, half)]
-    side_by_side([GramTask([Portion([factors], out, *cut)]) for cut in cuts])
+    factors = Factors(left, right, M, K)
+    rows = shares(M, get_num_threads())
+    side_by_side([GramTask([Portion([factors], out, *some)]) for some in rows])
     return out
+
+
+def shares(M: int, threads: int) -> list[tuple[int, int]]:
+    """Ranges of rows, one for each thread that there is enough for."""
+    count = max(1, min(threads, M // 16))
+    cuts = [M * k // count for k in range(count + 1)]
+    return list(itertools.pairwise(cuts))
 
 
 def room(job: Portion, itemsize: int) -> tuple[int, int]:
