@@ -464,6 +464,29 @@ def test_a_graph_that_is_kept_can_be_gone_through_twice():
     assert loops.count == 1
 
 
+def test_every_gradient_is_in_memory_that_nobody_else_has():
+    with compiled() as loops:
+        layer = nn.LSTM(H, H, bidirectional=True, dtype="float64", seed=0)
+        x, states = tg.tensor(XS, requires_grad=True), drawn_states(2, B, H)
+        y, (h, c) = layer(x, states)
+        loss = (y * y).sum() + h.sum() + c.sum()
+        given = {"x": x, "h": states[0], "c": states[1], **dict(layer.named_parameters())}
+        loss.backward(retain_graph=True)
+        kept = gradients(given)
+        once = {name: g.copy() for name, g in kept.items()}
+        for one, other in itertools.combinations(kept.values(), 2):
+            assert not np.shares_memory(one, other)
+        for g in kept.values():
+            g[...] = np.nan  # nobody computes with it
+        loss.backward()
+        assert_close(gradients(given), once)
+    assert loops.count == 1
+
+
+def drawn_states(*shape):
+    return tuple(tg.tensor(rng.normal(size=shape), requires_grad=True) for _ in range(2))
+
+
 def test_two_losses_of_one_scan_add_up():
     with compiled():
         x = tg.tensor(XS, requires_grad=True)

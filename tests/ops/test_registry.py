@@ -102,6 +102,22 @@ class TestSample:
                     assert x.grad.dtype == np.float32
                     assert x.grad.shape == x.shape
 
+    def test_gradients_said_to_be_fresh_are_in_memory_that_nobody_else_has(self, name, i):
+        op = REGISTRY[name]
+        if not op.fresh:
+            return
+        inputs, params = drawn(op, i)
+        y = op.compute(inputs, params)
+        g = np.ones_like(y)
+        others = [g, np.asarray(y), *(x for x in inputs if isinstance(x, np.ndarray))]
+        for _ in range(2):  # nor what the rule has given before
+            for k, x in enumerate(inputs):
+                if is_float(x):
+                    gx = np.asarray(op.rule(k)(g, y, *inputs, **params))
+                    assert gx.flags.writeable
+                    assert not any(np.shares_memory(gx, other) for other in others)
+                    others.append(gx)
+
     def test_layout_in_memory_does_not_matter(self, name, i):
         op = REGISTRY[name]
         inputs, params = drawn(op, i)

@@ -22,7 +22,7 @@ from tinygrad_rnn.compiler.weights import Array, Values, add
 from tinygrad_rnn.compiler.workspace import Workspace
 from tinygrad_rnn.engine import Operation, Tensor, modes
 from tinygrad_rnn.engine.backward import Overwritten, pull
-from tinygrad_rnn.kernels.memory import take
+from tinygrad_rnn.kernels.memory import copied, take
 from tinygrad_rnn.kernels.threads import Task, side_by_side
 from tinygrad_rnn.ops import reshape, stack, unbind
 
@@ -130,6 +130,16 @@ class Run:
         self.busy = True
         return self.space.tasks("backward", self.order, given, values)
 
+    def handed_out(self, found: Values) -> list[Any]:
+        """Cotangents by `names`, each in memory of its own.
+
+        The loop has written those of the carry and of frames to such. Those of weights are parts of
+        larger ones, and rules of what came before the loop may give one array to several.
+        """
+        gs = [found.get(x) for x in self.names]
+        written = len(gs) - len(self.plan.fixed)
+        return [*gs[:written], *(g if g is None else copied(g) for g in gs[written:])]
+
     def given(self, stage: str, arrays: dict[Any, Array], values: Values) -> dict[int, Array]:
         """Inputs and results, by their places among the arrays of a loop.
 
@@ -200,9 +210,9 @@ class Runs:
             run.busy = False
             run.plan.ready.pull_back(run.values, cotangents, run.plan.wanted)
         return [
-            cotangents.get(x)
+            g
             for run, cotangents in zip(self.runs, found, strict=True)
-            for x in run.names
+            for g in run.handed_out(cotangents)
         ]
 
     def unrolled(self, gs: Sequence[Any], inputs: Sequence[Any]) -> list[Any]:
@@ -216,7 +226,7 @@ class Runs:
         seeds = [(y, g) for y, g in both if y.requires_grad and g is not None]
         pull(
             [(y, g if isinstance(g, Tensor) else Tensor(g)) for y, g in seeds],
-            lambda x, g: by_rank.update({x.rank: g}) if x.rank in wanted else None,
+            lambda x, g, _: by_rank.update({x.rank: g}) if x.rank in wanted else None,
             create_graph=True,
             stops=wanted,
         )
@@ -245,7 +255,7 @@ def scan(*inputs: Any, runs: Runs) -> tuple[Array, ...]:
     return runs.forward(inputs)
 
 
-LOOP = Operation(scan, bundles=True, gaps=True)
+LOOP = Operation(scan, bundles=True, gaps=True, fresh=True)
 
 
 @LOOP.defvjp

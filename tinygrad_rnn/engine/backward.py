@@ -22,7 +22,7 @@ from tinygrad_rnn.engine.errors import GraphError, ShapeError
 from tinygrad_rnn.engine.operation import Carrier, Inputs, Operation, Params
 
 Node = Any  # a Tensor; this module is below `tensor`, and needs only its attributes
-Deposit = Callable[[Node, Any], None]
+Deposit = Callable[[Node, Any, bool], None]
 
 
 class Pending:
@@ -38,12 +38,12 @@ class Pending:
         self.youngest: list[int] = []  # a heap of negated birth ranks
 
     # --8<-- [start:push]
-    def push(self, node: Node, g: Any) -> None:
-        """Add a cotangent to what its node has received so far."""
+    def push(self, node: Node, g: Any, ours: bool = False) -> None:
+        """Add a cotangent to what its node has received so far; `ours` if nobody else has it."""
         rank = node.rank
         entry = self.entries.get(rank)
         if entry is None:
-            self.entries[rank] = [node, g, False]
+            self.entries[rank] = [node, g, ours and self.in_place]
             heappush(self.youngest, -rank)
         elif entry[2]:
             entry[1] += g
@@ -59,10 +59,10 @@ class Pending:
             self.push(bundle, [None] * len(bundle.data))
         self.entries[bundle.rank][1][part.params["i"]] = g
 
-    def pop(self) -> tuple[Node, Any]:
-        """The youngest node, and its whole cotangent."""
-        node, g, _ = self.entries.pop(-heappop(self.youngest))
-        return node, g
+    def pop(self) -> tuple[Node, Any, bool]:
+        """The youngest node, its whole cotangent, and whether that is ours."""
+        node, g, ours = self.entries.pop(-heappop(self.youngest))
+        return node, g, ours
 
 
 def pull(
@@ -77,8 +77,8 @@ def pull(
 
     Args:
         seeds: outputs, each with its cotangent.
-        deposit: called with a leaf (or a stop, or a node that keeps its gradient) and its whole
-            cotangent.
+        deposit: called with a leaf (or a stop, or a node that keeps its gradient), its whole
+            cotangent, and whether that may be kept without a copy.
         create_graph: run the rules on tensors, so that cotangents have graphs of their own.
         retain_graph: do not free the values that were used.
         stops: birth ranks of the nodes to treat as leaves.
@@ -93,13 +93,13 @@ def pull(
             push(node, g)
         # --8<-- [start:youngest]
         while pending.youngest:
-            node, g = pending.pop()
+            node, g, ours = pending.pop()
             op = node.op
             if op is None or node.rank in stops:
-                deposit(node, g)
+                deposit(node, g, ours)
                 continue
             if node.keeps_grad:
-                deposit(node, g)
+                deposit(node, g, False)
             if node.freed:
                 raise freed(node)
             # --8<-- [end:youngest]
@@ -126,7 +126,7 @@ def pull(
                             gx = settled(gx, shape, x.data.dtype, op, i)
                         if watch:
                             watch_cotangent(gx, node, i)
-                        push(x, gx)
+                        push(x, gx, op.fresh)
             if not (retain_graph or create_graph):
                 node.freed, node.inputs, node.arrays = True, (), ()
             # --8<-- [end:rules]

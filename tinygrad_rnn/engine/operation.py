@@ -138,6 +138,8 @@ class Operation:
         bundles: whether it returns several arrays, as a tuple; its rule then takes the tuple of
             their cotangents for `g`, and must not read `y`.
         gaps: whether in that tuple None may stand for a cotangent of zeros.
+        fresh: whether its rules give arrays that nobody else has: the engine may keep them, and
+            add to them, without a copy.
         diagnose: says in the op's own words why NumPy refused its inputs, or None.
     """
 
@@ -153,6 +155,7 @@ class Operation:
         differentiable: bool = True,
         bundles: bool = False,
         gaps: bool = False,
+        fresh: bool = False,
         diagnose: Callable[[Sequence[str], Sequence[Any]], str | None] | None = None,
     ) -> None:
         self.name = forward.__name__
@@ -161,7 +164,7 @@ class Operation:
         self.kernel, self.tex, self.binds = kernel, tex, binds
         self.samples, self.misuses = tuple(samples), tuple(misuses)
         self.differentiable, self.diagnose = differentiable, diagnose
-        self.bundles, self.gaps = bundles, gaps
+        self.bundles, self.gaps, self.fresh = bundles, gaps, fresh
         self.__doc__ = forward.__doc__
         self.__module__ = forward.__module__
         self.__name__, self.__qualname__ = forward.__name__, forward.__qualname__

@@ -455,10 +455,10 @@ def seed_cotangent(y: Tensor, gradient: Any) -> Any:
 
 
 # --8<-- [start:accumulate]
-def accumulate(leaf: Tensor, g: Any) -> None:
+def accumulate(leaf: Tensor, g: Any, ours: bool) -> None:
     """Add a cotangent to a tensor's `grad`, which never shares memory with another's."""
     if leaf.grad is None:
-        leaf.grad = g if isinstance(g, Tensor) else Tensor(copied(g))
+        leaf.grad = g if isinstance(g, Tensor) else Tensor(g if ours else copied(g))
     elif isinstance(g, Tensor):
         leaf.grad = leaf.grad + g
     else:

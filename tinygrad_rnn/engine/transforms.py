@@ -135,9 +135,9 @@ def collect(
     wanted = {x.rank for x in arguments}
     found: dict[int, Tensor] = {}
 
-    def deposit(x: Tensor, g: Any) -> None:
+    def deposit(x: Tensor, g: Any, ours: bool) -> None:
         if x.rank in wanted:
-            found[x.rank] = g if isinstance(g, Tensor) else Tensor(np.array(g))
+            found[x.rank] = g if isinstance(g, Tensor) else Tensor(g if ours else np.array(g))
 
     if y.requires_grad:
         if create_graph and not isinstance(seed, Tensor):

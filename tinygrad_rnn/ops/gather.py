@@ -351,6 +351,7 @@ def scatter_add(x: Any, indices: Any, updates: Any, axis: int = -1) -> Any:
     ],
     tex="E_I #weight",
     binds="function",
+    fresh=True,
 )
 def embedding(weight: Array, ids: Array, /, padding_idx: int | None = None) -> Array:
     r"""The rows of a weight that ids $I$ name: a product with one-hot vectors, without making them.

@@ -82,6 +82,7 @@ def tall(x: Any) -> Any:
     operator="@",
     method="matmul",
     ufunc=np.matmul,
+    fresh=True,
     diagnose=unmultipliable,
 )
 def matmul(a: Array, b: Array, /) -> Array:

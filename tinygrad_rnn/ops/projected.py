@@ -135,6 +135,7 @@ ONES = np.ones((2, 2)), np.ones((3, 2)), np.ones(3)
         ),
         Misuse((*ONES, np.ones(2)), DtypeError, "got targets float64 (2,); expected integers"),
     ],
+    fresh=True,
 )
 def projected_cross_entropy(
     x: Array,

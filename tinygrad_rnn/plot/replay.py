@@ -188,7 +188,7 @@ def shares_of(node: Node) -> list[Any]:
     vars(stand_in).update(vars(source), inputs=tuple(leaves), keeps_grad=False)
     received: dict[int, Any] = {}
 
-    def deposit(leaf: Tensor, g: Any) -> None:
+    def deposit(leaf: Tensor, g: Any, ours: bool) -> None:
         received[id(leaf)] = np.asarray(g)
 
     pull([(stand_in, node.cotangent)], deposit, retain_graph=True)
