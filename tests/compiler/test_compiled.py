@@ -354,7 +354,8 @@ def test_a_carry_may_hold_one_number_for_each_sequence():
     equal_to_eager(step, (H0, np.ones(B)), XS, WEIGHTS, lengths=[2, 0, T])
 
 
-def test_a_carry_may_hold_a_memory_that_is_read_and_written():
+@pytest.mark.parametrize("batch", [B, 1])  # loops over rows go another way for one sequence
+def test_a_carry_may_hold_a_memory_that_is_read_and_written(batch):
     def step(carry, x):
         h, memory = carry["h"], carry["memory"]
         scores = tg.softmax((memory @ h[:, :, None])[:, :, 0])
@@ -363,8 +364,23 @@ def test_a_carry_may_hold_a_memory_that_is_read_and_written():
         memory = memory + scores[:, :, None] * (h[:, None] - memory)
         return {"h": h, "memory": memory}, read
 
-    init = {"h": H0, "memory": MEMORY}
-    equal_to_eager(step, init, XS, WEIGHTS, lengths=[2, 0, T], reset=STARTS)
+    init = {"h": H0[:batch], "memory": MEMORY[:batch]}
+    options = {"lengths": [2, 0, T][:batch], "reset": STARTS[:, :batch]}
+    equal_to_eager(step, init, XS[:, :batch], WEIGHTS, **options)
+
+
+@pytest.mark.parametrize("batch", [B, 1])
+def test_a_value_of_few_rows_may_meet_one_of_many_from_the_left_and_from_the_right(batch):
+    def step(h, x):
+        pairs = h.reshape(batch, 2, H // 2)
+        left, right = pairs.sum(axis=2, keepdims=True), pairs.sum(axis=1, keepdims=True)
+        h = tg.tanh((pairs * left - right / 2).reshape(batch, H) + x @ W)
+        return h, h - max(h)
+
+    def max(h):
+        return tg.max(h, axis=-1, keepdims=True)
+
+    equal_to_eager(step, H0[:batch], XS[:, :batch], WEIGHTS)
 
 
 def test_a_step_may_look_at_a_memory_that_stays_the_same():

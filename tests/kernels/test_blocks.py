@@ -8,11 +8,12 @@ import pytest
 from tinygrad_rnn.kernels import blocks
 from tinygrad_rnn.kernels.compiling import jit
 
-B = 5  # sequences
+BATCHES = (1, 5)  # sequences; for a single one the loops are others
+B = 5
 
 
-def block(rng, *rows, dtype="float64"):
-    return rng.standard_normal((*rows, B)).astype(dtype).ravel()
+def block(rng, *rows, batch=B, dtype="float64"):
+    return rng.standard_normal((*rows, batch)).astype(dtype).ravel()
 
 
 ARITY = {
@@ -42,11 +43,14 @@ def agree(name, arguments, y):
     np.testing.assert_allclose(arguments[y], expected[y], rtol=1e-13)
 
 
-@pytest.mark.parametrize(("outer", "n", "inner"), [(1, 4, 1), (3, 2, 2), (1, 1, 3), (2, 5, 1)])
+@pytest.mark.parametrize(
+    ("outer", "n", "inner"), [(1, 4, 1), (3, 2, 2), (1, 1, 3), (2, 5, 1), (2, 11, 1)]
+)
 @pytest.mark.parametrize("name", ["sum_rows", "max_rows"])
-def test_folds_take_rows_together(name, outer, n, inner):
-    x = block(np.random.default_rng(0), outer, n, inner)
-    agree(name, [x, np.full(outer * inner * B, 7.0), outer], 1)
+@pytest.mark.parametrize("batch", BATCHES)
+def test_folds_take_rows_together(name, outer, n, inner, batch):
+    x = block(np.random.default_rng(0), outer, n, inner, batch=batch)
+    agree(name, [x, np.full(outer * inner * batch, 7.0), outer], 1)
 
 
 def test_a_maximum_of_nan_is_nan():
@@ -56,23 +60,36 @@ def test_a_maximum_of_nan_is_nan():
     assert np.isnan(y).all()
 
 
-def test_a_sum_of_flags_counts_them():
-    flags, y = np.array([True, False, True, True]), np.zeros(2, np.int64)
-    compiled("sum_rows")(flags, y, 1)
-    assert y.tolist() == [2, 1]
+@pytest.mark.parametrize("place", range(6))
+def test_a_maximum_of_one_sequence_is_nan_wherever_that_stands(place):
+    x, y = np.arange(6.0), np.zeros(1)
+    x[place] = np.nan
+    compiled("max_rows")(x, y, 1)
+    assert np.isnan(y).all()
+
+
+@pytest.mark.parametrize(
+    ("flags", "counts"), [([True, False, True, True], [2, 1]), ([True, False, False] * 3, [3])]
+)
+def test_a_sum_of_flags_counts_them(flags, counts):
+    y = np.zeros(len(counts), np.int64)
+    compiled("sum_rows")(np.array(flags), y, 1)
+    assert y.tolist() == counts
 
 
 @pytest.mark.parametrize(("outer", "n"), [(1, 6), (3, 2), (2, 1)])
-def test_running_sums_run_within_their_group(outer, n):
-    x = block(np.random.default_rng(1), outer, n)
+@pytest.mark.parametrize("batch", BATCHES)
+def test_running_sums_run_within_their_group(outer, n, batch):
+    x = block(np.random.default_rng(1), outer, n, batch=batch)
     agree("cumsum_rows", [x, np.zeros_like(x), outer, n], 1)
 
 
 @pytest.mark.parametrize("n", [1, 3])
-def test_rows_of_a_table_are_looked_up_by_number(n):
+@pytest.mark.parametrize("batch", BATCHES)
+def test_rows_of_a_table_are_looked_up_by_number(n, batch):
     rng = np.random.default_rng(2)
-    table, ids = rng.standard_normal((4, 6)), rng.integers(0, 4, n * B)
-    agree("look_up", [table, ids, np.zeros(n * 6 * B), n], 2)
+    table, ids = rng.standard_normal((4, 6)), rng.integers(0, 4, n * batch)
+    agree("look_up", [table, ids, np.zeros(n * 6 * batch), n], 2)
 
 
 @pytest.mark.parametrize("number", [4, -5])

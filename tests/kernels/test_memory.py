@@ -20,6 +20,20 @@ def test_a_pool_hands_out_what_nobody_has_and_nothing_else():
     assert address % memory.LINE == 0
 
 
+def test_a_pool_knows_whether_one_array_alone_has_its_memory():
+    pool = Pool()
+    a = pool.take((3, 4), "float32")
+    assert pool.has_lent_to(a)
+    view = a[1:]
+    assert not pool.has_lent_to(a)
+    del view
+    assert pool.has_lent_to(a)
+    own = np.zeros(12, np.float32)
+    assert not pool.has_lent_to(own)
+    assert not pool.has_lent_to(own[:3])
+    assert not Pool().has_lent_to(a)
+
+
 def test_a_pool_gives_back_what_nobody_has_taken_in_long():
     pool = Pool()
     kept, rare = pool.take((100,), "float32"), pool.take((1000,), "float32")
@@ -61,6 +75,7 @@ def test_a_copy_shares_memory_with_nothing_and_a_large_one_uses_memory_again():
         y = copied(x)
         assert (y == x).all()
         assert not np.shares_memory(x, y)
+    assert copied(np.ones((2, 3)).T).flags.c_contiguous
     address = y.ctypes.data
     del y
     assert copied(x).ctypes.data == address

@@ -8,7 +8,7 @@ import pytest
 from tinygrad_rnn.kernels import tiles
 from tinygrad_rnn.kernels.compiling import jit
 from tinygrad_rnn.kernels.dispatch import backend
-from tinygrad_rnn.kernels.grams import Factors, GramTask, Portion, add_gram
+from tinygrad_rnn.kernels.grams import Factors, GramTask, Portion, add_gram, factors_of, multiply
 from tinygrad_rnn.kernels.machine_code import machine_code
 from tinygrad_rnn.kernels.packed import (
     aligned,
@@ -144,6 +144,21 @@ def test_a_task_adds_up_several_factors_and_goes_through_several_gradients():
         for f in factors:
             add_gram(f.g, f.a, expected, 0, len(out))
         assert_near(out, expected, 200)
+
+
+@both_dtypes
+@pytest.mark.parametrize("sizes", [(1, 1, 1), (5, 300, 7), (40, 3, 1030), (500, 130, 140)])
+@pytest.mark.parametrize("orders", ["CC", "CF", "FC", "FF"])
+def test_a_product_of_matrices_is_the_same_however_they_lie(sizes, orders, dtype):
+    M, inner, K = sizes
+    rng = np.random.default_rng(0)
+    a = np.asarray(rng.standard_normal((M, inner)).astype(dtype), order=orders[0])
+    b = np.asarray(rng.standard_normal((inner, K)).astype(dtype), order=orders[1])
+    assert_near(multiply(a, b), a @ b, inner)
+    if min(sizes) > 1 and orders in ("CF", "FC"):
+        factors = factors_of(a, b)  # without a copy
+        assert np.shares_memory(factors.g, a)
+        assert np.shares_memory(factors.a, b)
 
 
 @both_ways

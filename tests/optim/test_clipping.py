@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import tinygrad_rnn as tg
+from tinygrad_rnn.kernels.memory import LARGE, copied
 from tinygrad_rnn.optim import clip_grad_norm, clip_grad_value
 
 
@@ -109,6 +110,20 @@ class TestMemory:
         clip_grad_norm([p], 1.0)
         assert p.grad.data.ctypes.data == address
         np.testing.assert_allclose(p.grad.data, [0.6, 0.8], rtol=1e-5)
+
+    def test_so_is_one_that_is_in_memory_of_the_pool(self):
+        w = tg.tensor(np.full((2, LARGE), 1e-3), requires_grad=True)
+        (tg.tensor(np.ones((1, 2))) @ w).sum().backward()
+        w.grad = tg.Tensor(copied(w.grad.data))
+        assert w.grad.data.base is not None
+        address = w.grad.data.ctypes.data
+        clip_grad_norm([w], 1.0)
+        assert w.grad.data.ctypes.data == address
+        held = w.grad.data[0]
+        clip_grad_norm([w], 0.5)
+        assert w.grad.data.ctypes.data != address
+        np.testing.assert_allclose(held, held[0])
+        np.testing.assert_allclose(w.grad.data[0] / held, 0.5, rtol=1e-5)
 
     @pytest.mark.parametrize(
         "hold", [lambda g: g, lambda g: g.data, lambda g: g.numpy(), lambda g: g.detach()]

@@ -7,12 +7,15 @@ needs by the kernel expressions of the ops, and writes what others do:
         for k in range(z.size):
             c_next[k] = sigmoid(z[k]) * c[k]
 
-Where a value has fewer features than what it meets, the loop goes over rows `r` and sequences `j`.
+Where a value has fewer features than what it meets, the loop goes over rows `r` and sequences `j`;
+if there is but one sequence, over rows alone.
 What a loop writes overlaps with nothing else that it is given; `kernels.compiling.inner` relies on
 that.
 """
 
 import ast
+import re
+from collections.abc import Iterable
 from typing import Any, Protocol
 
 import numpy as np
@@ -78,16 +81,15 @@ class LoopWriter:
             self.lines.append(f"{target}[k] {sign} {ast.unparse(value)}")
         if self.by_rows:
             self.arguments["b"] = "b"
-            head = [f"for r in range({self.rows}):", "    for j in range(b):"]
-            body = ["k = r * b + j", *self.lines]
+            one = [f"for k in range({self.rows}):", *indented(map(of_one_sequence, self.lines))]
+            nest = ["for j in range(b):", *indented(["k = r * b + j", *self.lines])]
+            many = [f"for r in range({self.rows}):", *indented(nest)]
+            body = ["if b == 1:", *indented(one), "else:", *indented(many)]
         else:
-            head = [f"for k in range({next(iter(self.arguments.values()))}.size):"]
-            body = self.lines
-        indent = "    " * len(head)
+            first = next(iter(self.arguments.values()))
+            body = [f"for k in range({first}.size):", *indented(self.lines)]
         parameters = ", ".join(self.arguments.values())
-        return "\n    ".join(
-            [f"def {name}({parameters}):", *head, *(indent + line for line in body)]
-        )
+        return "\n".join([f"def {name}({parameters}):", *indented(body)])
 
     def count_uses(self, roots: list[Sym]) -> None:
         """How often each value is read within the loop."""
@@ -206,6 +208,16 @@ class LoopWriter:
         template = line.op.kernel.format(**{name: name for name in values})
         filled: ast.expr = Filling(values, shared.name).visit(expression(template))
         return filled
+
+
+def indented(lines: Iterable[str]) -> list[str]:
+    """Lines of an inner block."""
+    return [f"    {line}" for line in lines]
+
+
+def of_one_sequence(line: str) -> str:
+    """A line of a loop over rows and sequences, as it reads where rows are single numbers."""
+    return re.sub(r"\[r (%|//) (\d+) \* b \+ j\]", r"[k \1 \2]", line).replace("[j]", "[0]")
 
 
 def element(array: str, index: str = "k") -> ast.expr:

@@ -34,6 +34,7 @@ import numpy as np
 
 from tinygrad_rnn.engine import Operation, Tensor
 
+OFTEN = frozenset((int, float, bool, str, type(None)))  # what most attributes are
 PLAIN = (int, float, bool, str, type(None), complex, np.generic, np.dtype)  # equal if the same
 METHODS = (FunctionType, property, classmethod, staticmethod)
 LASTING = (*METHODS, BuiltinFunctionType, np.ufunc, ModuleType, type, Operation)  # by identity
@@ -75,6 +76,8 @@ def likeness_of(x: Any, name: str, tensors: dict[int, Found]) -> Any:
         UnknownError: if it is of a kind that may change and look the same.
     """
     kind = type(x)
+    if kind in OFTEN:
+        return kind, x
     if isinstance(x, NUMBERS):
         found = tensors.setdefault(id(x), Found(len(tensors), name, x))
         return kind, found.place, x.shape, x.dtype, found.name

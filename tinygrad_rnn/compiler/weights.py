@@ -254,7 +254,8 @@ def cotangent(
     g, y, x = gs[0], ys[0], line.operands[i]
     if is_product(line):
         a, b = map(np.asarray, operands)
-        return multiplied(g, b.T) if i == 0 else multiplied(a.T, g)
+        # A weight is most often used transposed: so is its gradient, which then need not be copied.
+        return multiplied(g, b.T) if i == 0 else multiplied(g.T, a).T
     if line.op.bundles:
         y = tuple(ys)
         g = tuple(np.zeros_like(y) if g is None else g for g, y in zip(gs, ys, strict=True))

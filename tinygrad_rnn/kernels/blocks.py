@@ -2,7 +2,8 @@
 
 A block is a value of a batch of `b` sequences, feature by feature: a flat array in which feature
 `r` of sequence `j` stands at `r * b + j`. In Python these are NumPy's; compiled loops run the
-sources below them, whose innermost loops go along sequences.
+sources below them, whose innermost loops go along sequences: along features, where there is but one
+sequence.
 
     >>> import numpy as np
     >>> y = np.empty(2)
@@ -17,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_rnn.kernels.compiling import inlined
+from tinygrad_rnn.kernels.elementary import maximum
 
 Array = NDArray[Any]
 
@@ -50,6 +52,9 @@ def sum_rows(x: Array, y: Array, outer: int) -> None:
 def _sum_rows(x: Array, y: Array, outer: int) -> None:
     wide = y.size // outer
     n = x.size // y.size
+    if wide == 1:
+        sum_numbers(x, y, n)
+        return
     for o in range(outer):
         group, total = x[o * n * wide : (o + 1) * n * wide], y[o * wide : (o + 1) * wide]
         total[:] = 0
@@ -63,6 +68,20 @@ def _sum_rows(x: Array, y: Array, outer: int) -> None:
                 total[j] += group[m * wide + j]
 
 
+@inlined()
+def sum_numbers(x: Array, y: Array, n: int) -> None:
+    """`sum_rows` of rows that are single numbers, `n` in each group."""
+    for o in range(y.size):
+        group = x[o * n : (o + 1) * n]
+        y[o] = 0
+        total = y[o]
+        for m in range(0, n - n % 4, 4):
+            total += (group[m] + group[m + 1]) + (group[m + 2] + group[m + 3])
+        for m in range(n - n % 4, n):
+            total += group[m]
+        y[o] = total
+
+
 def max_rows(x: Array, y: Array, outer: int) -> None:
     """Write maxima of rows, NaN where there is one; otherwise `sum_rows`."""
     y[:] = x.reshape(outer, -1, y.size // outer).max(axis=1).ravel()
@@ -72,6 +91,9 @@ def max_rows(x: Array, y: Array, outer: int) -> None:
 def _max_rows(x: Array, y: Array, outer: int) -> None:
     wide = y.size // outer
     n = x.size // y.size
+    if wide == 1:
+        max_of_numbers(x, y, n)
+        return
     for o in range(outer):
         best = y[o * wide : (o + 1) * wide]
         copy(x[o * n * wide : (o * n + 1) * wide], best)
@@ -79,6 +101,20 @@ def _max_rows(x: Array, y: Array, outer: int) -> None:
             row = x[(o * n + m) * wide : (o * n + m + 1) * wide]
             for j in range(wide):
                 best[j] = best[j] if best[j] > row[j] or best[j] != best[j] else row[j]
+
+
+@inlined()
+def max_of_numbers(x: Array, y: Array, n: int) -> None:
+    """`max_rows` of rows that are single numbers, `n` in each group."""
+    for o in range(y.size):
+        group = x[o * n : (o + 1) * n]
+        a = b = c = d = group[0]  # four at once: each maximum waits for the one before
+        for m in range(0, n - n % 4, 4):
+            a, b = maximum(a, group[m]), maximum(b, group[m + 1])
+            c, d = maximum(c, group[m + 2]), maximum(d, group[m + 3])
+        for m in range(n - n % 4, n):
+            a = maximum(a, group[m])
+        y[o] = maximum(maximum(a, b), maximum(c, d))
 
 
 def cumsum_rows(x: Array, y: Array, outer: int, n: int) -> None:
@@ -89,6 +125,13 @@ def cumsum_rows(x: Array, y: Array, outer: int, n: int) -> None:
 @inlined(cumsum_rows)
 def _cumsum_rows(x: Array, y: Array, outer: int, n: int) -> None:
     wide = x.size // (outer * n)
+    if wide == 1:
+        for o in range(outer):
+            total = y[o * n] = x[o * n]
+            for m in range(o * n + 1, (o + 1) * n):
+                total += x[m]
+                y[m] = total
+        return
     copy(x, y)
     for o in range(outer):
         for m in range(o * n + 1, (o + 1) * n):
@@ -122,8 +165,11 @@ def _look_up(table: Array, ids: Array, y: Array, n: int) -> None:
             row = ids[m * b + j]
             if row < -V or row >= V:
                 raise IndexError("an index is beyond the rows of the table")
-            for e in range(E):
-                y[(m * E + e) * b + j] = table[row, e]
+            if b == 1:
+                copy(table[row], y[m * E : (m + 1) * E])
+            else:
+                for e in range(E):
+                    y[(m * E + e) * b + j] = table[row, e]
 
 
 def multiply_pairs(a: Array, x: Array, c: Array, outer: int, M: int, K: int, N: int) -> None:

@@ -33,6 +33,7 @@ from tinygrad_rnn.kernels.transposed import transposing
 
 Array = NDArray[Any]
 
+WORTH = 1 << 23  # multiplications from which a second thread pays
 MISFIT = "g, a and out do not fit: (T, M * b) and (T, K * b) give (M, K)"
 
 
@@ -154,11 +155,22 @@ def multiply(a: Array, b: Array) -> Array:
     """
     M, K = len(a), b.shape[1]
     out = np.empty((M, K), a.dtype)
-    left, right = (np.ascontiguousarray(x).reshape(1, -1) for x in (a, b.T))
-    factors = Factors(left, right, M, K)
-    rows = shares(M, get_num_threads())
-    side_by_side([GramTask([Portion([factors], out, *some)]) for some in rows])
+    factors = [factors_of(a, b)]
+    rows = shares(M, get_num_threads() if a.size * K > WORTH else 1)
+    side_by_side([GramTask([Portion(factors, out, *some)]) for some in rows])
     return out
+
+
+def factors_of(a: Array, b: Array) -> Factors:
+    """What a product is made of: many steps of one sequence, or one step of many.
+
+    Which of them depends on how the matrices lie; one that suits neither is copied.
+    """
+    M, K = len(a), b.shape[1]
+    if a.flags.f_contiguous and b.flags.c_contiguous:
+        return Factors(a.T, b, M, K)
+    left, right = (np.ascontiguousarray(x).reshape(1, -1) for x in (a, b.T))
+    return Factors(left, right, M, K)
 
 
 def shares(M: int, threads: int) -> list[tuple[int, int]]:

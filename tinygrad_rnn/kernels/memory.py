@@ -73,6 +73,14 @@ class Pool:
         buffers.append(Buffer(size))
         return buffers[-1]
 
+    def has_lent_to(self, x: Array) -> bool:
+        """Whether an array's memory is of this pool, and no other array's."""
+        buffers = self.buffers.get(getattr(x.base, "size", 0), ())
+        return any(
+            buffer.memory is x.base and sys.getrefcount(buffer.memory) == UNUSED + 1
+            for buffer in buffers
+        )
+
     def forget(self) -> None:
         """Give back what nobody has used for long."""
         for buffers in self.buffers.values():
@@ -165,7 +173,7 @@ def take(shape: tuple[int, ...], dtype: DTypeLike) -> Array:
 
 
 def copied(x: Array) -> Array:
-    """A copy that shares no memory with anything, from the pool if it is large.
+    """A copy that shares no memory with anything, from the pool if it is large; in C order.
 
     Example:
         >>> x = np.arange(3.0)
@@ -173,7 +181,7 @@ def copied(x: Array) -> Array:
         (array([0., 1., 2.]), False)
     """
     if x.nbytes < LARGE:
-        return np.array(x)
+        return np.array(x, order="C")
     copy = take(x.shape, x.dtype)
     copy[...] = x
     return copy

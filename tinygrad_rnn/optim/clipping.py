@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_rnn.engine import Tensor
+from tinygrad_rnn.kernels.memory import pool
 from tinygrad_rnn.kernels.optimizer import scale_all, sums_of_squares
 
 
@@ -113,7 +114,8 @@ def _is_hidden(p: Any) -> bool:
     if _references(p) != _references_of_one():
         return False
     g = p.grad
-    return g.op is None and g.data.base is None and bool(g.data.flags.carray)
+    alone = g.data.base is None or pool().has_lent_to(g.data)
+    return alone and g.op is None and bool(g.data.flags.carray)
 
 
 def _references(p: Any) -> tuple[int, int]:
