@@ -119,6 +119,9 @@ class Packing(NamedTuple):
 def pack_all(todo: Sequence[Packing]) -> None:
     """Cut matrices into panels, once; a `Packer` does it again and again.
 
+    Args:
+        todo: Which; of one dtype, if machine code does it.
+
     Example:
         >>> a, b = np.ones((5, 2)), np.zeros((5, 1))
         >>> panels = np.empty(panels_shape(5, 3, float))
@@ -126,11 +129,11 @@ def pack_all(todo: Sequence[Packing]) -> None:
         >>> bool((panels == pack(np.hstack([a, b]))).all())
         True
     """
+    if current_backend() == "numba":
+        side_by_side(Packer(todo).tasks(threads=1))
+        return
     for one in todo:
-        if current_backend() == "numba":
-            side_by_side(Packer([one]).tasks(threads=1))
-        else:
-            in_numpy(one)
+        in_numpy(one)
 
 
 def in_numpy(one: Packing) -> None:

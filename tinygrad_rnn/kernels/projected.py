@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from tinygrad_rnn.kernels.classification import cross_entropy_rows, cross_entropy_slopes
 from tinygrad_rnn.kernels.dispatch import current_backend
 from tinygrad_rnn.kernels.memory import take
-from tinygrad_rnn.kernels.packed import pack, panels_shape
+from tinygrad_rnn.kernels.packed import Packing, pack_all, panels_shape
 from tinygrad_rnn.kernels.scoring import loops_for
 from tinygrad_rnn.kernels.threads import get_num_threads, side_by_side
 
@@ -182,10 +182,14 @@ class Work:
         self.p, self.found = settled(p), found
         self.hit = p.row_weights * dtype.type(1 - p.smoothing) * p.class_weights[p.targets]
         self.spread = p.row_weights * dtype.type(p.smoothing / V)
-        self.panels = [
-            pack(w, take(panels_shape(rows, columns, dtype), dtype))
-            for w, rows, columns in ((self.p.weight, V, H), (self.p.weight.T, H, V))
-        ]
+        ways = (self.p.weight, V, H), (self.p.weight.T, H, V)
+        self.panels = [take(panels_shape(*shape, dtype), dtype) for _, *shape in ways]
+        pack_all(
+            [
+                Packing([(0, 0, w)], panels, rows)
+                for (w, rows, _), panels in zip(ways, self.panels, strict=True)
+            ]
+        )
         self.is_small = p.weight.nbytes <= HOME
         most = WIDE // 2 if self.is_small else WIDE
         self.wide = min(most, -(-len(p.x) // (PIECES * LANES)) * LANES)
