@@ -167,7 +167,7 @@ class Runs:
     def __init__(self, runs: Sequence[Run]) -> None:
         self.runs = runs
         self.seed: Any = None
-        self.found: list[Any] = []
+        self.found: dict[int, Any] = {}
 
     def forward(self, inputs: Sequence[Array]) -> tuple[Array, ...]:
         """The last carries and the outputs, as arrays."""
@@ -180,12 +180,12 @@ class Runs:
         return tuple(itertools.chain.from_iterable(shaped))
 
     def cotangent(self, i: int, gs: Sequence[Any], inputs: Sequence[Any]) -> Any:
-        """That of an input; all are computed at the first question."""
+        """That of an input; all are computed at the first question, and each is given away once."""
         if self.seed is not gs:
             on_tensors = any(isinstance(x, Tensor) for x in (*gs, *inputs))
-            self.found = (self.unrolled if on_tensors else self.backward)(gs, inputs)
-            self.seed = gs
-        found, x = self.found[i], inputs[i]
+            found = (self.unrolled if on_tensors else self.backward)(gs, inputs)
+            self.seed, self.found = gs, dict(enumerate(found))
+        found, x = self.found.pop(i), inputs[i]
         return np.zeros(np.shape(x), x.dtype) if found is None else found
 
     def backward(self, gs: Sequence[Any], inputs: Sequence[Any]) -> list[Any]:

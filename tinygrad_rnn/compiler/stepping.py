@@ -7,7 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_rnn.compiler.likeness import Found, likeness, nest_likeness, with_tensors
+from tinygrad_rnn.compiler.likeness import (
+    NUMBERS,
+    Found,
+    likeness,
+    nest_likeness,
+    with_tensors,
+)
 from tinygrad_rnn.compiler.lowering import UnsupportedError
 from tinygrad_rnn.compiler.slicing import data
 from tinygrad_rnn.compiler.tracing import Program, Question, Sym, identity, trace
@@ -31,10 +37,11 @@ def refuse_unless_worth(init: list[Any], xs: list[Any]) -> None:
         raise UnsupportedError("tg.detect_anomaly() looks at every value", matters=False)
     if way.get() == "auto" and current_backend() != "numba":
         raise UnsupportedError("there is no Numba, or tg.backend('numpy') is set", matters=False)
-    if not all(isinstance(x, Tensor | np.ndarray) for x in (*init, *xs)):
-        raise UnsupportedError("it is a part of something that is traced", matters=False)
-    if not all(x.size for x in (*init, *xs)):
-        raise UnsupportedError("there is nothing to compute", matters=False)
+    for x in (*init, *xs):
+        if not isinstance(x, NUMBERS):
+            raise UnsupportedError("it is a part of something that is traced", matters=False)
+        if not x.size:
+            raise UnsupportedError("there is nothing to compute", matters=False)
 
 
 @dataclass

@@ -17,8 +17,13 @@ def leaves(tree: Any) -> list[Any]:
     """What stands at the ends of a nest, in order; None is an empty nest."""
     if not isinstance(tree, NESTS):
         return [] if tree is None else [tree]
-    parts = tree.values() if isinstance(tree, dict) else tree
-    return [leaf for part in parts for leaf in leaves(part)]
+    found: list[Any] = []
+    for part in tree.values() if isinstance(tree, dict) else tree:
+        if isinstance(part, NESTS):
+            found += leaves(part)
+        elif part is not None:
+            found.append(part)
+    return found
 
 
 def rebuilt(tree: Any, new: Iterable[Any]) -> Any:

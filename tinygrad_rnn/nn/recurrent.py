@@ -293,17 +293,18 @@ class RNNBase(Module):
         places, sizes = self.num_layers * len(self.directions), cell.sizes
         if hx is None:
             return [cell.initial(1, B)] if places == 1 else [cell.initial(B)] * places
-        states = mapped(lambda s: s if isinstance(s, Carrier) else tensor(s), hx)
+        given = [s if isinstance(s, Carrier) else tensor(s) for s in leaves(hx)]
+        states = rebuilt(hx, given)
         lead = (places, B) if batched else (places,)
         expected = [(*lead, size) for size in leaves(sizes)]
-        if not alike(states, sizes) or [s.shape for s in leaves(states)] != expected:
+        if not alike(states, sizes) or [s.shape for s in given] != expected:
             axes = "layers · directions, batch, size" if batched else "layers · directions, size"
             got, asked = mapped(lambda s: tuple(s.shape), states), rebuilt(sizes, expected)
             raise ShapeError(
                 f"{type(self).__name__}: got hx of shape {got}; expected {asked}: "
                 f"({axes}), with {self.num_layers} layers and {len(self.directions)} direction(s)"
             )
-        for s in leaves(states):
+        for s in given:
             check_dtype(type(self).__name__, s, cell.weight_hh, "hx")
         if batched and places == 1:
             return [states]
