@@ -133,8 +133,8 @@ class Run:
     def handed_out(self, found: Values) -> list[Any]:
         """Cotangents by `names`, each in memory of its own.
 
-        The loop has written those of the carry and of frames to such. Those of weights are parts of
-        larger ones, and rules of what came before the loop may give one array to several.
+        Those of the carry and of frames are arrays that were made for them. Those of weights may be
+        parts of larger arrays, and a rule of what came before the loop may give one to several.
         """
         gs = [found.get(x) for x in self.names]
         written = len(gs) - len(self.plan.fixed)
