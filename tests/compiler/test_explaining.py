@@ -30,10 +30,10 @@ def test_a_layer_is_explained_by_its_loops():
 
 def test_its_costs_are_counted():
     report = tg.explain(nn.LSTM(3, 4, seed=0), sequence(3))
-    products = 2 * 8 * 16 * (3 + 4 + 1)  # the last row is the bias
+    products = 2 * 8 * 16 * (3 + 4 + 2)  # the last rows are the biases
     assert f"{products:,} floating point operations in products" in report.summary()
-    # c; what the gates and tanh gave; [x, h, 1]; the cotangents of the product
-    kept = 4 * 8 * (4 + 5 * 4 + 8 + 16)
+    # c; what the gates and tanh gave; [x, h, 1, 1]; the cotangents of the product
+    kept = 4 * 8 * (4 + 5 * 4 + 9 + 16)
     assert f"{kept:,} bytes a step" in report.summary()
 
 

@@ -150,15 +150,53 @@ def test_longer_sequences_and_larger_batches_are_not_compiled_for():
     assert loading.loop_by.cache_info().misses == before
 
 
-def test_an_lstm_has_one_product_forward_and_one_backward():
-    cell = cell_of("LSTM")
+def plan_of(kind, x):
+    cell = cell_of(kind)
     with compiled():
-        _, output = cell.run(cell.initial(16), tg.tensor(sequence(16)))
+        _, output = cell.run(cell.initial(16), x)
     (bundle,) = output.inputs
-    source = bundle.params["runs"].runs[0].plan.source
-    forward, backward = source.split("\ndef forward(")[1].split("\ndef backward(")
+    return bundle.params["runs"].runs[0].plan
+
+
+def test_an_lstm_has_one_product_forward_and_one_backward():
+    plan = plan_of("LSTM", tg.tensor(sequence(16)))
+    forward, backward = plan.source.split("\ndef forward(")[1].split("\ndef backward(")
     assert forward.count("product(") == 1
     assert backward.count("product(") == 1
+
+
+@pytest.mark.parametrize(("wanted", "rows"), [(True, D + H), (False, H)])
+def test_no_cotangent_is_computed_of_what_wants_none(wanted, rows):
+    """Nor of the ones that biases are multiplied by: one row more may cost a whole tile."""
+    plan = plan_of("LSTM", tg.tensor(sequence(16), requires_grad=wanted))
+    (panels,) = (slot for slot in plan.backward if slot.role == "panels")
+    x, left = panels.holds
+    assert (x.shape if left else x.shape[::-1]) == (rows, 4 * H)
+
+
+@pytest.mark.parametrize("w_dtype", ["float32", "float64"])
+@pytest.mark.parametrize("b_dtype", ["float32", "float64"])
+@pytest.mark.parametrize("u_dtype", ["float32", "float64"])
+def test_what_is_multiplied_and_added_may_have_different_dtypes(w_dtype, b_dtype, u_dtype):
+    shapes = {"w": ((D, H), w_dtype), "b": ((H,), b_dtype), "u": ((H, H), u_dtype)}
+    draw = np.random.default_rng(0).normal
+    weights = {
+        name: tg.tensor(draw(size=shape).astype(dtype), requires_grad=True)
+        for name, (shape, dtype) in shapes.items()
+    }
+
+    def step(h, x):
+        w, b, u = weights.values()
+        total, alone = tg.tanh(x @ w + b + h @ u + b), tg.sin(h @ u.T)
+        return (total * alone).astype("float32"), total
+
+    given = np.zeros((16, H), "float32"), sequence(16), weights
+    with tg.eager():
+        expected = results(step, *given)
+    with compiled("numba") as loops:
+        found = results(step, *given)
+    assert loops.count
+    assert_close(found, expected, 1e-5)  # the singles of one way may be the doubles of the other
 
 
 def test_training_needs_no_new_memory_after_its_first_step():

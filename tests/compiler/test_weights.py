@@ -106,6 +106,13 @@ def test_what_wants_no_gradient_gets_none():
 
 
 def test_lines_that_only_arrange_do_not_run():
-    program = trace(lambda w, v: tg.concatenate(w * 2.0, v.T, axis=1).T, W, V)
+    program = trace(
+        lambda w, v, b: (
+            tg.concatenate(
+                tg.concatenate(w * 2.0, v.T, axis=1), b[:3].reshape((1, 3)), b[None, :3], axis=0
+            ).T
+        ),
+        *(W[:, :2], V[:1], BIAS),
+    )
     ready = Ready(program.lines, {program.outputs}, ())
-    assert [line.op.name for line in ready.computed] == ["mul"]
+    assert [line.op.name for line in ready.computed] == ["mul", "getitem", "getitem"]

@@ -17,6 +17,7 @@ other fixed    the sum of a value over all steps
 =============  ==========================================================================
 """
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -140,10 +141,11 @@ def weighing(line: Line, i: int, g: Any, kinds: Kinds) -> Weighing | None:
 
 
 def narrowed(program: Program, gx: Any, line: Line, active: set[Sym]) -> Any:
-    """The cotangent of the only piece of a concatenation that wants one, without the others.
+    """The cotangent of a piece of a concatenation, without that of pieces that want none.
 
-    It is a slice of a product, which is the product with a slice of the matrix. Of a large matrix
-    every piece has a product of its own: that of an input may then wait for other steps.
+    It is a slice of a product, which is made of no more columns of the matrix than pieces want that
+    want one. Of a large matrix every piece has a product of its own: that of an input may then wait
+    for other steps.
     """
     if line.op is not concatenate:
         return gx
@@ -151,9 +153,25 @@ def narrowed(program: Program, gx: Any, line: Line, active: set[Sym]) -> Any:
     product = program.made.get(whole)
     if product is None or product.op is not matmul or line.params["axis"] not in (-1, gx.ndim - 1):
         return gx
-    a, w = product.operands
-    alone = len(active.intersection(line.operands)) < 2 or pays(w, gx.shape[0])
-    return a @ w[:, index[-1]] if w.ndim == 2 and alone else gx
+    (a, w), mine = product.operands, index[-1]
+    if w.ndim != 2:
+        return gx
+    asked = mine if pays(w, gx.shape[0]) else columns_of(line, active)
+    if asked == mine:
+        return a @ w[:, mine]
+    if asked == slice(0, w.shape[1]):
+        return gx
+    asked_for: Any = a @ w[:, asked]
+    program.cotangent_of.setdefault(asked_for, line.targets[0])
+    return asked_for[:, mine.start - asked.start : mine.stop - asked.start]
+
+
+def columns_of(line: Line, active: set[Sym]) -> slice:
+    """From the first to the last of a concatenation's features that belong to active pieces."""
+    ends = list(itertools.accumulate((x.shape[-1] for x in line.operands), initial=0))
+    spans = zip(line.operands, itertools.pairwise(ends), strict=True)
+    wanted = [span for x, span in spans if isinstance(x, Sym) and x in active]
+    return slice(wanted[0][0], wanted[-1][1])
 
 
 def activated(

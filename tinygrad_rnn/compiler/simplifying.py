@@ -25,7 +25,7 @@ import numpy as np
 
 from tinygrad_rnn.compiler.tracing import Line, Program, Sym
 from tinygrad_rnn.engine.nesting import leaves, mapped
-from tinygrad_rnn.ops import add, concatenate, embedding, matmul, split
+from tinygrad_rnn.ops import add, astype, concatenate, embedding, matmul, split
 
 SMALL = 512  # rows of a table; to multiply a larger one would cost more than it saves
 
@@ -60,6 +60,7 @@ def simplified(program: Program, carries: int, narrow: bool) -> Program:
         carries: how many leaves the carry has.
         narrow: whether products with frames are to leave the loop.
     """
+    program = cast(program, carries)
     if narrow:
         made_ids = looked_up(program, carries, {Kind.STATE})
         return stacked(taken_apart(made_ids, carries), carries)
@@ -119,6 +120,18 @@ class Rewriting:
         return self.kinds[x] if isinstance(x, Sym) else None
 
 
+def cast(program: Program, carries: int) -> Program:
+    """Products of matrices of one dtype, which is what machine code multiplies."""
+    rewriting = Rewriting(program, carries)
+    for line in program.lines:
+        if line.op is matmul and any(x.dtype != line.targets[0].dtype for x in line.operands):
+            factors = (rewriting.now(x) for x in line.operands)
+            rewriting.become(line, matmul(*(astype(x, line.targets[0].dtype) for x in factors)))
+        else:
+            rewriting.copy(line)
+    return rewriting.finished()
+
+
 def looks_up(line: Line, kinds: Kinds, ids: Collection[Kind]) -> bool:
     """Whether a line looks up rows of a small fixed table, by ids of one of some kinds."""
     if line.op is not embedding or line.params["padding_idx"] is not None:
@@ -163,11 +176,11 @@ def taken_apart(program: Program, carries: int) -> Program:
 
 
 def joined(program: Program, x: Sym) -> tuple[Any, ...]:
-    """The pieces of a concatenation of features, or nothing."""
+    """The pieces of a concatenation of features, or nothing; all are of its dtype."""
     line = program.made.get(x)
     if line is None or line.op is not concatenate or line.params["axis"] not in (-1, x.ndim - 1):
         return ()
-    return line.operands
+    return line.operands if all(piece.dtype == x.dtype for piece in line.operands) else ()
 
 
 def stacked(program: Program, carries: int) -> Program:
@@ -198,12 +211,13 @@ def added_up(program: Program, carries: int) -> Program:
     """Sums of products, and of biases, as one product."""
     rewriting = Rewriting(program, carries)
     uses = uses_of(program)
-    ones: dict[Any, Any] = {}  # by dtype, so that sums share them
+    ones: dict[Any, Any] = {}  # by dtype and shape, so that sums share them
     for line in program.lines:
         terms = terms_of(program, line, uses)
-        products = [p for p in terms if is_product(rewriting, program.made.get(p), line, uses)]
         (y, *_) = line.targets
-        biases = [x for x in terms if rewriting.kind(x) is Kind.FIXED and x.shape == y.shape[1:]]
+        alike = [x for x in terms if x.dtype == y.dtype]
+        products = [p for p in alike if is_product(rewriting, program.made.get(p), line, uses)]
+        biases = [x for x in alike if rewriting.kind(x) is Kind.FIXED and x.shape == y.shape[1:]]
         if not products or len(products) + len(biases) < 2:
             rewriting.copy(line)
             continue
@@ -214,11 +228,11 @@ def added_up(program: Program, carries: int) -> Program:
             xs += map(rewriting.now, joined(program, x) or (x,))
             matrices.append(rewriting.now(w))
         if biases:
-            one = ones.setdefault(y.dtype, np.ones((y.shape[0], 1), y.dtype))
+            shape = y.shape[0], len(biases)
+            one = ones.setdefault((y.dtype, shape), np.ones(shape, y.dtype))
             rewriting.new.operand(one, "ones")
             xs.append(one)
-            bias: Any = sum(map(rewriting.now, biases[1:]), rewriting.now(biases[0]))
-            matrices.append(bias.reshape((1, *bias.shape)))
+            matrices += [bias.reshape((1, *bias.shape)) for bias in map(rewriting.now, biases)]
         total = concatenate(*xs, axis=-1) @ concatenate(*matrices, axis=0)
         done = {*products, *biases}
         for term in terms:

@@ -4,9 +4,9 @@ A loop multiplies by matrices that are made of a cell's weights: transposed, put
 bias below them. All that is said by lines of the program. Those that compute run here on arrays,
 outside of any graph, and their rules carry the loop's cotangents back to the weights.
 
-Those that only put matrices together, turn or cut them never run. A matrix that they make is a
-`Patchwork`, which says once what of which value lies where. Only its panels are ever written, and
-its gradient is handed back patch by patch.
+Those that only put matrices together, turn or cut them, or make a row of a bias, never run. A
+matrix that they make is a `Patchwork`, which says once what of which value lies where. Only its
+panels are ever written, and its gradient is handed back patch by patch.
 
     >>> import numpy as np
     >>> from tinygrad_rnn.compiler.tracing import trace
@@ -33,7 +33,7 @@ from tinygrad_rnn.compiler.tracing import Line, Sym, lines_to
 from tinygrad_rnn.engine.backward import settled
 from tinygrad_rnn.kernels.dispatch import current_backend
 from tinygrad_rnn.kernels.grams import multiply
-from tinygrad_rnn.ops import concatenate, getitem, matmul, permute
+from tinygrad_rnn.ops import concatenate, getitem, matmul, permute, reshape
 
 Array = NDArray[Any]
 Values = dict[Sym, Any]
@@ -46,7 +46,7 @@ class Patch(NamedTuple):
     Attributes:
         row: its first row there,
         column: and its first column.
-        of: the value that it shows,
+        of: the value that it shows; one with a single axis is a row,
         cut: which rows and columns of it,
         turned: and whether transposed.
     """
@@ -72,7 +72,7 @@ class Patch(NamedTuple):
     @property
     def whole(self) -> bool:
         """Whether it shows all of the value."""
-        return tuple(i.stop - i.start for i in self.cut) == self.of.shape
+        return tuple(i.stop - i.start for i in self.cut) == as_matrix(self.of.shape)
 
     def within(self, top: int, bottom: int, left: int, right: int) -> "Patch":
         """What of it lies in some rows and columns of the matrix, placed as these are."""
@@ -107,9 +107,10 @@ class Patchwork:
 
     @classmethod
     def of(cls, x: Sym) -> "Patchwork":
-        """A matrix that is one patch."""
-        cut = slice(0, x.shape[0]), slice(0, x.shape[1])
-        return cls((x.shape[0], x.shape[1]), [Patch(0, 0, x, cut, turned=False)])
+        """A matrix that is one patch: a value, or a row of one."""
+        rows, columns = as_matrix(x.shape)
+        cut = slice(0, rows), slice(0, columns)
+        return cls((rows, columns), [Patch(0, 0, x, cut, turned=False)])
 
     @classmethod
     def along(cls, axis: int, matrices: Sequence["Patchwork"]) -> "Patchwork":
@@ -156,9 +157,14 @@ class Patchwork:
             if of in wanted:
                 part = g[place].T if turned else g[place]
                 if cut is not None:
-                    part, small = np.zeros(of.shape, g.dtype), part
+                    part, small = np.zeros(as_matrix(of.shape), g.dtype), part
                     part[cut] = small
-                add(found, of, part)
+                add(found, of, part if part.shape == of.shape else part.reshape(of.shape))
+
+
+def as_matrix(shape: tuple[int, ...]) -> tuple[int, int]:
+    """The rows and columns of a matrix, or of a vector as a row."""
+    return (1, shape[0]) if len(shape) == 1 else (shape[0], shape[1])
 
 
 def shown(value: Any, cut: Cut | None, turned: bool) -> Array:
@@ -168,12 +174,13 @@ def shown(value: Any, cut: Cut | None, turned: bool) -> Array:
         GraphError: if that was overwritten since.
     """
     x = np.asarray(value)
+    x = x[None] if x.ndim == 1 else x
     x = x if cut is None else x[cut]
     return x.T if turned else x
 
 
 def patchworks(lines: Sequence[Line]) -> dict[Sym, Patchwork]:
-    """What lines make that only put matrices together, turn or cut them."""
+    """What lines make that only put matrices of one dtype together, turn or cut them."""
     known: dict[Sym, Patchwork] = {}
 
     def patchwork(x: Sym) -> Patchwork:
@@ -181,7 +188,11 @@ def patchworks(lines: Sequence[Line]) -> dict[Sym, Patchwork]:
 
     for line in lines:
         operands, params = line.operands, line.params
-        if not all(isinstance(x, Sym) and x.ndim == 2 for x in (*operands, *line.targets)):
+        if line.op is reshape and is_row(line):
+            known[line.targets[0]] = Patchwork.of(operands[0])
+        values = *operands, *line.targets
+        matrices = all(isinstance(x, Sym) and x.ndim == 2 for x in values)
+        if not matrices or len({x.dtype for x in values}) > 1:
             continue
         if line.op is concatenate:
             axis = params["axis"] % 2
@@ -195,6 +206,12 @@ def patchworks(lines: Sequence[Line]) -> dict[Sym, Patchwork]:
                 index += (slice(None),) * (2 - len(index))
                 known[line.targets[0]] = patchwork(operands[0])[index]
     return known
+
+
+def is_row(line: Line) -> bool:
+    """Whether a line makes a matrix of one row of a vector."""
+    (x,), (y,) = line.operands, line.targets
+    return isinstance(x, Sym) and x.ndim == 1 and y.shape == (1, *x.shape)
 
 
 class Ready:

@@ -105,7 +105,10 @@ class Writing:
 
     def listing(self) -> str:
         """The lines of a step, with `b` for the batch: one source serves batches of all sizes."""
-        lines = "\n".join(str(line) for line in self.program.lines if self.in_loop(line))
+        needed = lines_to(
+            [*self.ends, *self.outputs, *self.cotangent_results()], self.program.lines
+        )
+        lines = "\n".join(str(line) for line in needed if self.in_loop(line))
         shape = rf"((?:float32|float64|bool|shape=) ?\(){self.lowering.batch}\b"
         return re.sub(shape, r"\1b", lines)
 
@@ -151,12 +154,16 @@ class Writing:
 
     def demanded(self) -> list[Sym]:
         """Values that the forward loop computes and the backward loop reads."""
-        cotangents = self.cotangents
-        assert cotangents is not None
-        results = [g for g in (*cotangents.carries, *cotangents.frames.values()) if g is not None]
-        results += [g for _, g in cotangents.fixed] + [w.g for w in cotangents.weighings]
         computed = set(self.leading_to([*self.ends, *self.outputs], set()))
-        return [x for x in self.leading_to(results, computed) if x in computed]
+        return [x for x in self.leading_to(self.cotangent_results(), computed) if x in computed]
+
+    def cotangent_results(self) -> list[Sym]:
+        """What the backward loop is for."""
+        if self.cotangents is None:
+            return []
+        cotangents = self.cotangents
+        results = [g for g in (*cotangents.carries, *cotangents.frames.values()) if g is not None]
+        return results + [g for _, g in cotangents.fixed] + [w.g for w in cotangents.weighings]
 
     def leading_to(self, results: Iterable[Sym], known: set[Sym]) -> list[Sym]:
         """The values of a step that results are made of, those behind known ones left out."""

@@ -56,7 +56,7 @@ from tinygrad_rnn.kernels.transposed import transposing
 
 Array = NDArray[Any]
 
-WORTH = 1 << 15  # numbers to be packed from which a second thread pays
+WORTH = 1 << 16  # numbers to be packed from which a second thread pays
 
 MISFIT = "the panels, x and c do not fit: (M, K) times (K, b) is (M, b)"
 
