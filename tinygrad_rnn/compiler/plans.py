@@ -108,6 +108,16 @@ class Plan:
         return self.forward if stage == "forward" else self.backward or ()
 
     @functools.cached_property
+    def names(self) -> list[Sym]:
+        """Of what a run is given: the carry, frames, and fixed values."""
+        return [*self.carries, *self.frames, *self.fixed]
+
+    @functools.cached_property
+    def size(self) -> int:
+        """How many results a run has: those of the carry, and the outputs."""
+        return sum(map(len, self.program.outputs))
+
+    @functools.cached_property
     def given(self) -> dict[str, list[tuple[int, Any]]]:
         """For the loop of each stage its inputs and results by place, and what they hold."""
         return {

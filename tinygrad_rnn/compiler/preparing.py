@@ -79,7 +79,7 @@ class Prepared:
         for ids, rows in plan.ids:
             refuse_unknown_rows(np.asarray(values[ids]), rows)
         run = Run(plan, len(self.scan.frames[0]), reverse, self.scan.stacked)
-        return run, (*self.scan.start, *(values[x] for x in run.names[carries:]))
+        return run, (*self.scan.start, *[values[x] for x in plan.names[carries:]])
 
     def shaped(self, results: Sequence[Tensor]) -> tuple[Nest, Nest]:
         """The last carry and the outputs, as the step nests them."""

@@ -32,8 +32,6 @@ class Run:
 
     Attributes:
         lead: the axes before those of the step that the first and the last carry have.
-        names: of its inputs: the carry, frames, and fixed values.
-        size: how many results it has: those of the carry, and the outputs.
         threads: how many of them pay.
         values: of inputs, and of what is made of the fixed ones.
         space: memory, and the loops,
@@ -42,8 +40,6 @@ class Run:
 
     def __init__(self, plan: Plan, T: int, reverse: bool, stacked: bool) -> None:
         self.plan, self.T, self.reverse, self.lead = plan, T, reverse, (1,) * stacked
-        self.names = [*plan.carries, *plan.frames, *plan.fixed]
-        self.size = sum(map(len, plan.program.outputs))
         self.threads = threads_for(T * (plan.batch or 1) * plan.rows)
         self.values: Values = {}
         self.space: Workspace | None = None
@@ -59,11 +55,11 @@ class Run:
         """The loops over slices.
 
         Args:
-            inputs: by `names`.
+            inputs: by the plan's `names`.
             results: gets the arrays that the loops write to, the last carry and the outputs.
         """
         plan, T = self.plan, self.T
-        self.values = values = dict(zip(self.names, inputs, strict=True))
+        self.values = values = dict(zip(plan.names, inputs, strict=True))
         plan.ready.compute(values)
         self.space = Workspace.borrowed(plan, T, self.reverse, self.threads)
         arrays: dict[Any, Array] = {}
@@ -111,7 +107,7 @@ class Run:
             return []  # nothing that is shown depends on what wants a gradient
         values, arrays = self.values, dict[Any, Array]()
         if any(isinstance(x, Overwritten) for x in inputs):
-            values = dict(zip(self.names, inputs, strict=True))
+            values = dict(zip(plan.names, inputs, strict=True))
             plan.ready.compute(values)
         for k, (x, (shape, dtype)) in enumerate(zip(plan.carries, plan.edges, strict=True)):
             arrays["end", k] = as_rows(gs[k], shape) if gs[k] is not None else nothing(shape, dtype)
@@ -131,12 +127,12 @@ class Run:
         return self.space.tasks("backward", self.order, given, values)
 
     def handed_out(self, found: Values) -> list[Any]:
-        """Cotangents by `names`, each in memory of its own.
+        """Cotangents by the plan's `names`, each in memory of its own.
 
         Those of the carry and of frames are arrays that were made for them. Those of weights may be
         parts of larger arrays, and a rule of what came before the loop may give one to several.
         """
-        gs = [found.get(x) for x in self.names]
+        gs = [found.get(x) for x in self.plan.names]
         written = len(gs) - len(self.plan.fixed)
         return [*gs[:written], *(g if g is None else copied(g) for g in gs[written:])]
 
@@ -235,11 +231,11 @@ class Runs:
 
     def inputs_of(self, inputs: Sequence[Any]) -> list[Sequence[Any]]:
         """The inputs of each scan."""
-        return divided(inputs, [len(run.names) for run in self.runs])
+        return divided(inputs, [len(run.plan.names) for run in self.runs])
 
     def results_of(self, results: Sequence[Any]) -> list[Sequence[Any]]:
         """The results of each scan, or their cotangents."""
-        return divided(results, [run.size for run in self.runs])
+        return divided(results, [run.plan.size for run in self.runs])
 
 
 def divided(values: Sequence[Any], sizes: Sequence[int]) -> list[Sequence[Any]]:
@@ -266,7 +262,7 @@ def scan_vjp(g: Any, y: Any, *inputs: Any, i: int, runs: Runs) -> Any:
 
 def unrolled(run: Run, inputs: Sequence[Any]) -> list[Tensor]:
     """The last carry and the outputs, op by op."""
-    plan, values = run.plan, dict(zip(run.names, inputs, strict=True))
+    plan, values = run.plan, dict(zip(run.plan.names, inputs, strict=True))
     for line in plan.ready.lines:
         line.run(values)
     next_carry, outputs = plan.program.outputs

@@ -87,7 +87,6 @@ class Stepping:
 
     Attributes:
         start: leaves of the initial carry,
-        carries: and what the step sees of them.
         frames: and of the inputs, then the masks.
         first: what a reset goes back to.
         tensors: of the owner, and `first`, with their names.
@@ -111,7 +110,6 @@ class Stepping:
         refuse_unless_worth(self.start, self.frames)
         self.step, self.init, self.xs, self.owner = step, init, xs, owner
         self.count = len(self.frames)
-        self.carries = [Example(x) for x in self.start] if stacked else self.start
         self.masks = {name: m for name, m in (("alive", alive), ("fresh", fresh)) if m is not None}
         self.frames += self.masks.values()
         found: dict[int, Found] = {}
@@ -123,6 +121,11 @@ class Stepping:
             *(known, step, modes.recording.get(), *self.masks),
             *(nest_likeness(init, int(stacked)), nest_likeness(xs, 1)),
         )
+
+    @property
+    def carries(self) -> Sequence[Any]:
+        """What the step sees of the initial carry."""
+        return [Example(x) for x in self.start] if self.stacked else self.start
 
     def trace(self) -> Trace:
         """The program, by a trace that it shares or its own.

@@ -322,7 +322,16 @@ def narrow(
             totals = w.loop(even, depth, 1, totals, step)
         else:
             totals = w.long_loop(depth, totals, step)
-        w.finish(w.rows_of(totals, m), c, c_step, count, add)
+        if m == 1:  # of a single sequence, rows lie next to each other: vectors as they are
+            whole = builder.icmp_signed(">=", count, index(height))
+            neighbours = builder.icmp_signed("==", c_step, index(1))
+            with builder.if_else(builder.and_(whole, neighbours)) as (at_once, one_by_one):
+                with at_once:
+                    w.finish([totals], c, c_step, index(1), add)
+                with one_by_one:
+                    w.finish(w.rows_of(totals, m), c, c_step, count, add)
+        else:
+            w.finish(w.rows_of(totals, m), c, c_step, count, add)
         return context.get_dummy_value()
 
     operands = (p, x, types.intp, c, types.intp, types.intp, types.intp, types.boolean)

@@ -30,6 +30,9 @@ from tinygrad_rnn.nn.module import Module
 from tinygrad_rnn.nn.wrappers import check_cell
 from tinygrad_rnn.ops import concatenate, stack
 
+# What a layer shares with its cells, by the names that these have there.
+SHARED = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr")
+
 
 class Recurrent(Module):
     """Any one cell, run over a sequence. With wrappers it is any network of cells.
@@ -182,11 +185,8 @@ class RNNBase(Module):
                 f"{type(self).__name__}: got layer={layer}, reverse={reverse}; this one has "
                 f"{self.num_layers} layers in {len(self.directions)} direction(s)"
             )
-        end = suffix(layer, reverse)
-        names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr")
-        cell: AffineCell = self.cell_type.sharing(
-            **{name: getattr(self, name + end, None) for name in names}
-        )
+        end, own = suffix(layer, reverse), vars(self)
+        cell: AffineCell = self.cell_type.sharing(**{name: own.get(name + end) for name in SHARED})
         return cell
 
     def forward(
@@ -293,8 +293,12 @@ class RNNBase(Module):
         places, sizes = self.num_layers * len(self.directions), cell.sizes
         if hx is None:
             return [cell.initial(1, B)] if places == 1 else [cell.initial(B)] * places
-        given = [s if isinstance(s, Carrier) else tensor(s) for s in leaves(hx)]
-        states = rebuilt(hx, given)
+        given = leaves(hx)
+        if all(isinstance(s, Carrier) for s in given):
+            states = hx
+        else:
+            given = [s if isinstance(s, Carrier) else tensor(s) for s in given]
+            states = rebuilt(hx, given)
         lead = (places, B) if batched else (places,)
         expected = [(*lead, size) for size in leaves(sizes)]
         if not alike(states, sizes) or [s.shape for s in given] != expected:
