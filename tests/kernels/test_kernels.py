@@ -4,10 +4,18 @@ import numpy as np
 import pytest
 
 from tests.kernels.layouts import read_only, spread_out
-from tinygrad_rnn.kernels import classification, elementary, optimizer, pooling, sampling, scatter
+from tinygrad_rnn.kernels import (
+    classification,
+    elementary,
+    lookups,
+    optimizer,
+    pooling,
+    sampling,
+    scatter,
+)
 from tinygrad_rnn.kernels.dispatch import KERNELS
 
-MODULES = [classification, elementary, optimizer, pooling, sampling, scatter]
+MODULES = [classification, elementary, lookups, optimizer, pooling, sampling, scatter]
 RATE = 0.01
 
 

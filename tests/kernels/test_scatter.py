@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from tinygrad_rnn.kernels.blocks import look_up
+from tinygrad_rnn.kernels.lookups import scatter_add_blocks
 from tinygrad_rnn.kernels.scatter import (
     scatter_add_along_rows,
-    scatter_add_blocks,
     scatter_add_rows,
 )
 

@@ -17,8 +17,8 @@ from tinygrad_rnn.engine import Operation
 from tinygrad_rnn.engine.backward import settled
 from tinygrad_rnn.kernels.dispatch import current_backend
 from tinygrad_rnn.kernels.grams import Factors, GramTask, Portion, add_gram, shares
+from tinygrad_rnn.kernels.lookups import scatter_add_blocks
 from tinygrad_rnn.kernels.memory import pool
-from tinygrad_rnn.kernels.scatter import scatter_add_blocks
 from tinygrad_rnn.kernels.threads import Task
 
 

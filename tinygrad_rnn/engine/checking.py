@@ -12,8 +12,7 @@ that number is wrong does the check go through the elements one by one, to name 
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -26,8 +25,7 @@ Function = Callable[..., Any]
 STEP = 1e-3
 
 
-@dataclass(frozen=True)
-class Report:
+class Report(NamedTuple):
     """What `gradcheck` measured.
 
     Attributes:

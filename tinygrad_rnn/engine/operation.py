@@ -30,8 +30,7 @@ the registry's tests:
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, overload
 
 import numpy as np
 
@@ -328,8 +327,7 @@ def described(x: Any) -> str:
     return repr(x) if isinstance(x, int | float | bool | None) else type(x).__name__
 
 
-@dataclass(frozen=True)
-class Composition:
+class Composition(NamedTuple):
     """A function made of ops, with the calls on which the tests try it out."""
 
     function: Callable[..., Any]

@@ -11,10 +11,9 @@ Example:
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from copy import copy
-from dataclasses import dataclass, field
-from typing import Any, Self
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
@@ -30,8 +29,8 @@ class Domain(ABC):
 
     def resized(self, *shape: int) -> Self:
         """The same domain in another shape."""
-        other = copy(self)
-        other.shape = shape
+        other = object.__new__(type(self))
+        vars(other).update(vars(self), shape=shape)
         return other
 
 
@@ -112,14 +111,13 @@ class Case:
         return ", ".join([*inputs, *(f"{k}={v!r}" for k, v in self.params.items())])
 
 
-@dataclass(frozen=True)
-class Misuse:
+class Misuse(NamedTuple):
     """A call that must fail, and the words that its error must contain."""
 
     inputs: tuple[Any, ...]
     error: type[Exception]
     says: str
-    params: dict[str, Any] = field(default_factory=dict)
+    params: Mapping[str, Any] = MappingProxyType({})
 
     def __repr__(self) -> str:
         return self.says

@@ -4,7 +4,6 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from string import ascii_letters
 from typing import Any
 
 import numpy as np
@@ -318,6 +317,8 @@ def contract_vjp(g: Any, y: Any, *xs: Any, i: int, subscripts: str) -> Any:
 
 def unused(subscripts: str) -> Iterator[str]:
     """Letters that do not occur in `subscripts`."""
+    from string import ascii_letters  # only here: it compiles a pattern when it is imported
+
     return (letter for letter in ascii_letters if letter not in subscripts)
 
 
