@@ -166,23 +166,24 @@ class LanguageModel(nn.Module):
                 )
             yield from tokens.data[:, 0].tolist()
 
-    def stack(self) -> nn.Stacked:
+    def cells(self) -> list[nn.Cell]:
         """The recurrent layers as cells, with the same weights, for a step at a time."""
-        layers = range(self.recurrent.num_layers)
-        return nn.Stacked(*(self.recurrent.cell(layer) for layer in layers))
+        return [self.recurrent.cell(layer) for layer in range(self.recurrent.num_layers)]
 
     def read(self, tokens: Sequence[int]) -> Any:
         """The carry of `advance`, of one sequence, after some tokens."""
-        cell = self.stack()
-        carry = cell.initial(1)
+        cells = self.cells()
+        carry = tuple(cell.initial(1) for cell in cells)
         if tokens:
             with no_grad():
-                carry, _ = cell.run(carry, self.embedding(np.array(tokens, np.int64)[:, None]))
+                carry, _ = nn.Stacked(*cells).run(
+                    carry, self.embedding(np.array(tokens, np.int64)[:, None])
+                )
         return carry
 
     def advance(self, carry: Any, tokens: Any) -> tuple[Any, Any]:
         """One time step of ids (B,): the next carry, and logits (B, V). It can be traced."""
-        carry, h = self.stack().step(carry, self.embedding(tokens))
+        carry, h = nn.Stacked(*self.cells()).step(carry, self.embedding(tokens))
         return carry, self.output(h)
 
     def step(self, carry: Any, token: int) -> tuple[Any, NDArray[np.floating]]:
@@ -210,7 +211,7 @@ class LanguageModel(nn.Module):
             The state after the tokens, and the logits (B, V) of the tokens after them.
         """
         with no_grad():
-            carry = self.stack().initial(len(tokens)) if carry is None else carry
+            carry = nn.Stacked(*self.cells()).initial(len(tokens)) if carry is None else carry
             carry, logits = self.advance(carry, tokens)
         return carry, logits.data
 
