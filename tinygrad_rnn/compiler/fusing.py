@@ -14,7 +14,6 @@ that.
 """
 
 import ast
-import re
 from collections.abc import Iterable
 from typing import Any, Protocol
 
@@ -81,10 +80,11 @@ class LoopWriter:
             self.lines.append(f"{target}[k] {sign} {ast.unparse(value)}")
         if self.by_rows:
             self.arguments["b"] = "b"
-            one = [f"for k in range({self.rows}):", *indented(map(of_one_sequence, self.lines))]
+            # Of one sequence, rows are neighbours in memory: vectors go along them.
+            rows = f"for r in range({self.rows}):"
+            one = [rows, *indented(["j, k = 0, r", *self.lines])]
             nest = ["for j in range(b):", *indented(["k = r * b + j", *self.lines])]
-            many = [f"for r in range({self.rows}):", *indented(nest)]
-            body = ["if b == 1:", *indented(one), "else:", *indented(many)]
+            body = ["if b == 1:", *indented(one), "else:", *indented([rows, *indented(nest)])]
         else:
             first = next(iter(self.arguments.values()))
             body = [f"for k in range({first}.size):", *indented(self.lines)]
@@ -213,11 +213,6 @@ class LoopWriter:
 def indented(lines: Iterable[str]) -> list[str]:
     """Lines of an inner block."""
     return [f"    {line}" for line in lines]
-
-
-def of_one_sequence(line: str) -> str:
-    """A line of a loop over rows and sequences, as it reads where rows are single numbers."""
-    return re.sub(r"\[r (%|//) (\d+) \* b \+ j\]", r"[k \1 \2]", line).replace("[j]", "[0]")
 
 
 def element(array: str, index: str = "k") -> ast.expr:
