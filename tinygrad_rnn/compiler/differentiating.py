@@ -161,9 +161,9 @@ def narrowed(program: Program, gx: Any, line: Line, active: set[Sym]) -> Any:
         return a @ w[:, mine]
     if asked == slice(0, w.shape[1]):
         return gx
-    asked_for: Any = a @ w[:, asked]
-    program.cotangent_of.setdefault(asked_for, line.targets[0])
-    return asked_for[:, mine.start - asked.start : mine.stop - asked.start]
+    wanted: Any = a @ w[:, asked]
+    program.cotangent_of.setdefault(wanted, line.targets[0])
+    return wanted[:, mine.start - asked.start : mine.stop - asked.start]
 
 
 def columns_of(line: Line, active: set[Sym]) -> slice:
