@@ -79,9 +79,7 @@ def likeness_of(x: Any, name: str, tensors: dict[int, Found]) -> Any:
     if kind in OFTEN:
         return kind, x
     if isinstance(x, NUMBERS):
-        found = tensors.get(id(x))
-        if found is None:
-            found = tensors[id(x)] = Found(len(tensors), name, x)
+        found = tensors.setdefault(id(x), Found(len(tensors), name, x))
         return kind, found.place, x.shape, x.dtype, found.name
     if hasattr(kind, "named_children"):
         own = tuple([(name, likeness_of(part, name, tensors)) for name, part in vars(x).items()])

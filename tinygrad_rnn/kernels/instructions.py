@@ -143,6 +143,18 @@ class Writer:
 
         return self.loop(most, last, 1, self.loop(index(0), most, 4, totals, four_steps), step)
 
+    def paired_loop(self, last: Any, zeros: list[Any], step: Any) -> list[Any]:
+        """The same, even and odd `k` summed apart, so that twice as many sums are under way."""
+        builder, n = self.builder, len(zeros)
+        even = builder.and_(last, index(-2))
+
+        def two_steps(k: Any, both: list[Any]) -> Any:
+            return step(k, both[:n]) + step(builder.add(k, index(1)), both[n:])
+
+        both = self.loop(index(0), even, 2, zeros * 2, two_steps)
+        totals = [builder.fadd(*pair) for pair in zip(both[:n], both[n:], strict=True)]
+        return self.loop(even, last, 1, totals, step)
+
     def transposed(self, rows: list[Any]) -> list[Any]:
         """The transposes of the 1 x 1, 2 x 2 or 4 x 4 blocks that lie side by side in `rows`."""
         if len(rows) == 1:
@@ -183,6 +195,22 @@ class Writer:
                             c_r = self.at(c, builder.mul(c_step, index(r)))
                             for j, part in enumerate(row):
                                 put(part, self.at(c_r, index(j * self.lanes)))
+
+    def finish_columns(
+        self, columns: list[Any], m: int, c: Any, c_step: Any, count: Any, add: Any
+    ) -> None:
+        """The same for `m` columns. One whose rows are neighbours is written as it is."""
+        if m > 1:
+            self.finish(self.rows_of(columns, m), c, c_step, count, add)
+            return
+        builder, height = self.builder, len(columns) * self.lanes
+        whole = builder.icmp_signed(">=", count, index(height))
+        neighbours = builder.icmp_signed("==", c_step, index(1))
+        with builder.if_else(builder.and_(whole, neighbours)) as (at_once, one_by_one):
+            with at_once:
+                self.finish([columns], c, c_step, index(1), add)
+            with one_by_one:
+                self.finish(self.rows_of(columns, m), c, c_step, count, add)
 
     def _blend(self, a: Any, b: Any, *lanes: str) -> Any:
         """In each group of as many lanes as are named: those of `a`'s and of `b`'s group."""
@@ -291,7 +319,6 @@ def narrow(
     are summed apart.
     """
     m, height = columns.literal_value, panel.literal_value
-    parts = 2 if m < 3 else 1
 
     def write(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         w = Writer(builder, number_in(context, signature), lanes.literal_value)
@@ -308,30 +335,8 @@ def narrow(
                 new += [w.add_product(totals[j * n + q], ps[q], x_j) for q in range(n)]
             return new
 
-        def two_steps(k: Any, totals: list[Any]) -> list[Any]:
-            after = builder.add(k, index(1))
-            return step(k, totals[: n * m]) + step(after, totals[n * m :])
-
-        totals = [w.zero] * (n * m)
-        if parts == 2:
-            even = builder.and_(depth, index(-2))
-            both = w.loop(index(0), even, 2, totals * 2, two_steps)
-            totals = [
-                builder.fadd(*pair) for pair in zip(both[: n * m], both[n * m :], strict=True)
-            ]
-            totals = w.loop(even, depth, 1, totals, step)
-        else:
-            totals = w.long_loop(depth, totals, step)
-        if m == 1:  # of a single sequence, rows lie next to each other: vectors as they are
-            whole = builder.icmp_signed(">=", count, index(height))
-            neighbours = builder.icmp_signed("==", c_step, index(1))
-            with builder.if_else(builder.and_(whole, neighbours)) as (at_once, one_by_one):
-                with at_once:
-                    w.finish([totals], c, c_step, index(1), add)
-                with one_by_one:
-                    w.finish(w.rows_of(totals, m), c, c_step, count, add)
-        else:
-            w.finish(w.rows_of(totals, m), c, c_step, count, add)
+        sums = w.paired_loop if m < 3 else w.long_loop
+        w.finish_columns(sums(depth, [w.zero] * (n * m), step), m, c, c_step, count, add)
         return context.get_dummy_value()
 
     operands = (p, x, types.intp, c, types.intp, types.intp, types.intp, types.boolean)

@@ -293,12 +293,8 @@ class RNNBase(Module):
         places, sizes = self.num_layers * len(self.directions), cell.sizes
         if hx is None:
             return [cell.initial(1, B)] if places == 1 else [cell.initial(B)] * places
-        given = leaves(hx)
-        if all(isinstance(s, Carrier) for s in given):
-            states = hx
-        else:
-            given = [s if isinstance(s, Carrier) else tensor(s) for s in given]
-            states = rebuilt(hx, given)
+        given = [s if isinstance(s, Carrier) else tensor(s) for s in leaves(hx)]
+        states = rebuilt(hx, given)
         lead = (places, B) if batched else (places,)
         expected = [(*lead, size) for size in leaves(sizes)]
         if not alike(states, sizes) or [s.shape for s in given] != expected:
